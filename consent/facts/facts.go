@@ -125,11 +125,12 @@ func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 	keys = store.Sorted(keys)
 	owners := index.Owners(keys)
 	ordinary := Has(keys, index.FactOrdinary)
+	several := len(owners) > 1 || len(index.Names(keys, index.AboutPrefix())) > 0
 	for _, owner := range owners {
 		if ordinary && source != "" {
 			keys = append(keys, index.SourceRowKey(owner, source))
 		}
-		if !ordinary || len(owners) > 1 {
+		if !ordinary || several {
 			keys = append(keys, index.IrregularKey(owner))
 		}
 	}

@@ -55,7 +55,8 @@
 //	                  [register/identifiers.go]
 //	0 h binary 0 ods  attaches the Binary with this id, and came from this organisation [facts/binary.go]
 //	0 o person 0 ods  is about this person, is ordinary, and came from this organisation [hidden.go]
-//	0 x person        is about this person, and is not ordinary or has more than one owner [patientsteps.go]
+//	0 x person        is about this person, and is not ordinary, has more than one owner, or has fact 7
+//	                  [patientsteps.go]
 //	0 w name          has fact 3 with the same name [dependents.go]
 //	0 l name          has a label that hides it from some principals, and is about this person: an id of a
 //	                  Patient, or a name as in fact 7 [facts/labels.go]

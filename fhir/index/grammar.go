@@ -50,7 +50,7 @@ func facts() []keyFact {
 		{factBears, "has identifier", name, "is a Patient, and this version or an older one has the identifier, as in fact 7", "register/identifiers.go"},
 		{crossAttaches, "attaches", []piece{{"binary", asText}, {"ods", asText}}, "attaches the Binary with this id, and came from this organisation", "facts/binary.go"},
 		{crossSourceRow, "own source", []piece{{"person", asText}, {"ods", asText}}, "is about this person, is ordinary, and came from this organisation", "hidden.go"},
-		{crossIrregular, "irregular", []piece{{"person", asText}}, "is about this person, and is not ordinary or has more than one owner", "patientsteps.go"},
+		{crossIrregular, "irregular", []piece{{"person", asText}}, "is about this person, and is not ordinary, has more than one owner, or has fact 7", "patientsteps.go"},
 		{crossDependsOn, "depends on (cross-type)", name, "has fact 3 with the same name", "dependents.go"},
 		{crossLabelled, "labelled", name, "has a label that hides it from some principals, and is about this person: an id of a Patient, or a name as in fact 7", "facts/labels.go"},
 		{factNumber, "has number", name, "is a Patient whose current version has this valid national number, by its name as in fact 7", "facts/tracked.go"},
