@@ -183,18 +183,20 @@ func (e *evaluator) mentionHidden(name string) bool {
 	return e.recordHidden(name) || !p.ordinary()
 }
 
-// hasOwnRows reports whether the requester's organisation wrote a row of a person that its staff may see. If patient
+// hasOwnRows reports whether the requester's organisation wrote an ordinary row of a person. If patient
 // is not empty, the row must be about the person through that Patient (IDN-132).
 func (e *evaluator) hasOwnRows(person, patient string) bool {
 	for _, v := range e.newest {
-		if v.Deleted() || v.Source != e.requester.organisation || !v.ordinary() || e.restrictedAtDeletion(v) {
-			continue
-		}
-		if s := e.subjects(v); slices.Contains(s.owners, person) && (patient == "" || slices.Contains(s.patients, patient)) {
+		if s := e.subjects(v); e.countsAsOwnRow(v) && slices.Contains(s.owners, person) && (patient == "" || slices.Contains(s.patients, patient)) {
 			return true
 		}
 	}
 	return false
+}
+
+// countsAsOwnRow reports whether a version is of a live, ordinary row of the requester's organisation.
+func (e *evaluator) countsAsOwnRow(v *version) bool {
+	return !v.Deleted() && v == e.newest[v.Ref.String()] && v.Source == e.requester.organisation && v.ordinary() && !e.restrictedAtDeletion(v)
 }
 
 // isOrRevealsDirective reports whether a version is a directive or reveals one (CON-409).

@@ -101,7 +101,7 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 }
 
 // hasOrphanRows reports whether rows are visible whose Patient is hidden, by a rule or because it links to a
-// hidden Patient, or which mention a hidden Patient. L1 holds for such a world. L2 cannot be tested, since the visible part has rows without an
+// hidden Patient, or which mention a hidden Patient, or whether a hidden row opens a record. L1 holds for such a world. L2 cannot be tested, since the visible part has rows without an
 // owner.
 func (e *evaluator) hasOrphanRows() bool {
 	if e.requester.sourceSystem {
@@ -118,6 +118,9 @@ func (e *evaluator) hasOrphanRows() bool {
 	}
 	if !e.requester.staff {
 		return slices.ContainsFunc(e.versions, e.mentionsHiddenPatient)
+	}
+	if slices.ContainsFunc(e.versions, e.isHiddenOwnRow) {
+		return true
 	}
 	for _, v := range e.newest {
 		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.mentionHidden(v.Ref.ID) && !e.isVisible(v) {
@@ -142,6 +145,12 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 		}
 	}
 	return false
+}
+
+// isHiddenOwnRow reports whether a version is of an own row that opens the record of a person who opts out, but is itself
+// hidden: it mentions a hidden person, or nothing of it is left after references are cut.
+func (e *evaluator) isHiddenOwnRow(v *version) bool {
+	return e.countsAsOwnRow(v) && !e.isVisible(v) && !slices.ContainsFunc(e.allOwners(v), func(p string) bool { return e.restricted(p) || e.denied(p) })
 }
 
 // mentionsHiddenPatient reports whether a version is visible that mentions a hidden Patient: another one of the person
