@@ -38,6 +38,7 @@ type namedPerson struct{ id, person string }
 // absent reports whether a named Patient is absent for the requester: a contradicted one of another source
 // (IDN-104). Otherwise signal S1 would reveal it, and by its number it would conceal signal S2.
 func (d *decision) absent(p store.Doc) bool {
+	//law:contradicted-absent
 	return d.p.Kind == Staff && facts.Has(p.Keys, index.FactContradicted) && !store.Match(fromSource(d.p.Organisation), p.Keys)
 }
 

@@ -97,6 +97,7 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 		// A row of the own organisation brings the Patients that it names, and no other of an
 		// opted-out person (IDN-132).
 		named := store.In{Prefix: index.PatientPrefix(), Set: facts.SetFunc(g.hidden.ownRowsName)}
+		//law:patient-named
 		// A contradicted Patient is not resolved: its source alone sees it (IDN-104).
 		return append(always, anyOf(own, allOf(verifyOnly(index.FactResolved), not(facts.About(g.hidden)), anyOf(not(facts.About(g.sets.OptedOut)), named))))
 	}
@@ -105,6 +106,7 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 
 // unknownPerson matches documents about a person whom they name by a number that no joined Patient has (IDN-110).
 func (g *Grant) unknownPerson() store.Pred {
+	//law:unknown-person
 	return allOf(fact(index.FactByNumber), store.In{Prefix: index.OwnerPrefix(), Set: facts.SetFunc(g.hidden.hasNoPatient)})
 }
 
