@@ -118,7 +118,7 @@ func (e *evaluator) subjectsOfReference(v *version, reference any, visited []*ve
 		if number := numberName(numberIn(m)); validNumber(number) { // IDN-111, 114
 			s.names = append(s.names, number)
 			p := e.newest["Patient/"+id]
-			s.resolved = s.resolved && (!e.region.traces(v.Source) || p.Source != v.Source || p.bears(number))
+			s.resolved = s.resolved && (!e.region.traces(v.Source) || p.Source != v.Source || slices.Contains(p.validNumbers(), number))
 		}
 		return s, true
 	case v.Ref.Type == "Appointment" && typ != "":

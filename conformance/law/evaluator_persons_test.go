@@ -10,7 +10,8 @@ import (
 
 // region is the identity policy of a world (IDN-101).
 type region struct {
-	index string // ODS code of the patient index; empty for a region without one
+	index   string // ODS code of the patient index; empty for a region without one
+	literal bool   // there is no identity policy
 }
 
 // traces reports whether the NHS numbers of a source are traced.
@@ -69,6 +70,19 @@ func (e *evaluator) countingNumbers(v *version) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// validNumbers returns the names of the valid NHS numbers of a version of a Patient that are not marked as old.
+func (v *version) validNumbers() []string {
+	var out []string
+	for _, value := range valuesAt(v.decoded, "identifier") {
+		identifier, _ := value.(map[string]any)
+		number, _ := identifier["value"].(string)
+		if name := numberName(number); identifier["system"] == nhsSystem && validNumber(name) && identifier["use"] != "old" {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // inPeriod reports whether a Period of dates contains an instant.

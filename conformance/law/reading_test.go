@@ -200,7 +200,9 @@ func (l *reading) decide(d consenttest.Decision) {
 		closeServers(l.visible)
 	}
 	l.evaluator = evaluate(l.docs, l.mode.region, asRequester(l.principal), d)
-	l.visible = visiblePart(l, l.evaluator)
+	in := l.mode.region
+	in.literal = l.evaluator.requester.sourceSystem // its answers know no persons (IDN-124)
+	l.visible = visiblePart(l, l.evaluator, in)
 	l.mode.configure(l.visible)
 	l.visible.startRequest(600)
 }

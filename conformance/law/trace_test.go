@@ -35,7 +35,7 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 	if e.hasOrphanRows() {
 		return
 	}
-	part := visiblePart(t, e)
+	part := visiblePart(t, e, m.region)
 	if m.http {
 		part.overHTTP()
 		defer closeServers(part)

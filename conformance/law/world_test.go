@@ -43,8 +43,10 @@ var (
 // policyOf returns the policy of a region.
 func policyOf(r region) *policy.Folder {
 	f := servertest.Policy(true, append(slices.Clone(organisations), patientIndex)...)
-	f.Identity = policy.DefaultIdentity(traced...)
-	f.Identity.Index = r.index
+	if f.Identity = nil; !r.literal {
+		f.Identity = policy.DefaultIdentity(traced...)
+		f.Identity.Index = r.index
+	}
 	return f
 }
 
