@@ -13,8 +13,8 @@ import (
 )
 
 // visiblePart makes the second side: a store with only the visible versions, projected for the requester, with
-// new keys. The facts of the server are copied. For a source system only the fact of the source is, since all
-// others depend on Patients of other sources. in is the region of the server.
+// new keys. The facts of the server are copied. For a source system only those of the source and of a Patient's numbers
+// are, since all others depend on Patients of other sources. in is the region of the server.
 func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	t.Helper()
 	x, err := indexer()
@@ -43,7 +43,7 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 		home, patient := e.homeOf(v)
 		keys := slices.Concat([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys, index.OtherPartitionKeys(row.Keys, patient))
 		for _, k := range d.Keys {
-			if index.IsFact(k) && (!e.requester.sourceSystem || strings.HasPrefix(string(k), string(index.SourcePrefix()))) {
+			if index.IsFact(k) && (!e.requester.sourceSystem || strings.HasPrefix(string(k), string(index.SourcePrefix())) || strings.HasPrefix(string(k), string(index.NumberPrefix()))) {
 				keys = append(keys, k)
 			}
 		}
