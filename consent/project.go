@@ -73,6 +73,11 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 			keys = append(keys, k)
 		}
 	}
+	for _, k := range index.OtherPartitionKeys(row.Keys, "") { // consent/facts makes them
+		if store.Match(store.Eq{Key: k}, d.Keys) {
+			keys = append(keys, k)
+		}
+	}
 	d.Body, d.Keys = body, facts.MarkKeys(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
 	return d, nil
 }
