@@ -13,8 +13,8 @@ import (
 )
 
 // visiblePart makes the second side: a store with only the visible versions, projected for the requester, with
-// new keys. The facts of the server are copied. For a source system only those of the source and of a Patient's numbers
-// are, since all others depend on Patients of other sources. in is the region of the server.
+// new keys. The facts of the server are copied. For a source system only those are that do not
+// depend on Patients of other sources. in is the region of the server.
 func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	t.Helper()
 	x, err := indexer()
@@ -43,7 +43,7 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 		home, patient := e.homeOf(v)
 		keys := slices.Concat([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys, index.OtherPartitionKeys(row.Keys, patient))
 		for _, k := range d.Keys {
-			if index.IsFact(k) && (!e.requester.sourceSystem || strings.HasPrefix(string(k), string(index.SourcePrefix())) || strings.HasPrefix(string(k), string(index.NumberPrefix()))) {
+			if index.IsFact(k) && (!e.requester.sourceSystem || ownFact(k)) {
 				keys = append(keys, k)
 			}
 		}
@@ -59,11 +59,18 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	return serve(t, r, in)
 }
 
+// ownFact reports whether a fact depends on documents of one source alone.
+func ownFact(k store.Key) bool {
+	return slices.ContainsFunc([]store.Key{index.SourcePrefix(), index.NumberPrefix(), index.HomePrefix()}, func(prefix store.Key) bool {
+		return strings.HasPrefix(string(k), string(prefix))
+	})
+}
+
 // homeOf returns the name whose partition a version belongs to, and the id of the Patient who is certainly there too,
 // empty for none (IDN-113).
 func (e *evaluator) homeOf(v *version) (name, patient string) {
 	if v.Ref.Type == "Patient" {
-		return onlyOne(v.validNumbers(), v.Ref.ID), v.Ref.ID
+		return e.homeOfPatient(v), v.Ref.ID
 	}
 	var ids, numbers []string
 	for _, path := range ownerElements[v.Ref.Type] {
@@ -83,9 +90,18 @@ func (e *evaluator) homeOf(v *version) (name, patient string) {
 	}
 	first := slices.Min(ids)
 	if p := e.newest["Patient/"+first]; p != nil && !p.Deleted() && p.Source == v.Source {
-		return onlyOne(p.validNumbers(), first), first
+		return e.homeOfPatient(p), first
 	}
 	return first, ""
+}
+
+// homeOfPatient returns the name whose partition a Patient is in: the number of its person, if that is believed; else the
+// one valid number that is not old; else its id.
+func (e *evaluator) homeOfPatient(v *version) string {
+	if counting := e.countingNumbers(v); len(counting) > 0 {
+		return onlyOne(counting, v.Ref.ID)
+	}
+	return onlyOne(v.validNumbers(), v.Ref.ID)
 }
 
 // onlyOne returns the one distinct value of a list, or other.
