@@ -73,7 +73,11 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 			keys = append(keys, k)
 		}
 	}
-	for _, k := range index.OtherPartitionKeys(row.Keys, "") { // consent/facts makes them
+	national := func(system, number string) bool {
+		_, ok := v.guard.keyer.NationalName(system, number)
+		return ok
+	}
+	for _, k := range index.OtherPartitionKeys(row.Keys, "", national) { // consent/facts makes them
 		if store.Match(store.Eq{Key: k}, d.Keys) {
 			keys = append(keys, k)
 		}

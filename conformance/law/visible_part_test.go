@@ -41,7 +41,9 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 			t.Fatal(err)
 		}
 		home, patient := e.homeOf(v)
-		keys := slices.Concat([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys, index.OtherPartitionKeys(row.Keys, patient))
+		keys := slices.Concat([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys, index.OtherPartitionKeys(row.Keys, patient, func(system, number string) bool {
+			return isNational(system, number) && numberName(number) != home
+		}))
 		for _, k := range d.Keys {
 			if index.IsFact(k) && (!e.requester.sourceSystem || ownFact(k)) {
 				keys = append(keys, k)
@@ -57,6 +59,11 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	r := storetest.NewReference(nil)
 	r.Seed(docs)
 	return serve(t, r, in)
+}
+
+// isNational reports whether an identifier is an NHS number.
+func isNational(system, number string) bool {
+	return system == nhsSystem && validNumber(numberName(number))
 }
 
 // ownFact reports whether a fact depends on documents of one source alone.
