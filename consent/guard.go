@@ -187,7 +187,7 @@ func (g *Guard) Ready(ctx context.Context) error {
 func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
 	var id string
 	if err := g.store.Read(ctx, func(snap store.Snapshot) error {
-		named, err := g.findNamed(ctx, snap, n)
+		named, err := g.findNamed(ctx, snap, n, func(store.Doc) bool { return false })
 		id = named.id
 		return err
 	}); err != nil {

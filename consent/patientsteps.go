@@ -17,7 +17,7 @@ import (
 // patient is step 3: it finds the named patient. A search under a token that is bound to a patient
 // names that patient.
 func patient(ctx context.Context, d *decision) *Refusal {
-	named, err := d.guard.findNamed(ctx, d.snap, d.req.Named)
+	named, err := d.guard.findNamed(ctx, d.snap, d.req.Named, d.absent)
 	if err == nil && d.p.Kind == Patient {
 		d.grant.own, err = newOwnRecord(ctx, d.snap, d.p, d.grant.failed)
 		if d.req.Named.None() {
@@ -35,15 +35,23 @@ func patient(ctx context.Context, d *decision) *Refusal {
 // namedPerson is a live Patient and its person key.
 type namedPerson struct{ id, person string }
 
+// absent reports whether a named Patient is absent for the requester: a contradicted one of another source
+// (IDN-104). Otherwise signal S1 would reveal it, and by its number it would conceal signal S2.
+func (d *decision) absent(p store.Doc) bool {
+	//law:contradicted-absent
+	return d.p.Kind == Staff && facts.Has(p.Keys, index.FactContradicted) && !store.Match(fromSource(d.p.Organisation), p.Keys)
+}
+
 // findNamed returns the person who is named, with the best of the Patients that name it; the zero namedPerson if
-// that is nobody, or not one person.
-func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient) (namedPerson, error) {
+// that is nobody, or not one person. Patients that absent reports do not count.
+func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient, absent func(store.Doc) bool) (namedPerson, error) {
 	if n.Where != nil {
 		var best store.Doc
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
 			switch {
 			case err != nil:
 				return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
+			case absent(p):
 			case best.Version == 0:
 				best = p
 			case personKey(best) != personKey(p):
@@ -66,6 +74,9 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 	}
 	if err != nil {
 		return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
+	}
+	if absent(p) {
+		return namedPerson{}, nil
 	}
 	return namedPerson{n.ID, personKey(p)}, nil
 }

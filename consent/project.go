@@ -73,6 +73,15 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 			keys = append(keys, k)
 		}
 	}
+	national := func(system, number string) bool {
+		_, ok := v.guard.keyer.NationalName(system, number)
+		return ok
+	}
+	for _, k := range index.OtherPartitionKeys(row.Keys, "", national) { // consent/facts makes them
+		if store.Match(store.Eq{Key: k}, d.Keys) {
+			keys = append(keys, k)
+		}
+	}
 	d.Body, d.Keys = body, facts.MarkKeys(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
 	return d, nil
 }

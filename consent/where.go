@@ -96,21 +96,19 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 	case "Patient":
 		// A row of the own organisation brings the Patients that it names, and no other of an
 		// opted-out person (IDN-132).
-		return append(always, verifyOnly(index.FactResolved), anyOf(own, not(facts.About(anyPerson{g.sets.OptedOut, g.hidden})), allOf(not(facts.About(g.hidden)), store.In{Prefix: index.PatientPrefix(), Set: facts.SetFunc(g.hidden.ownRowsName)})))
+		named := store.In{Prefix: index.PatientPrefix(), Set: facts.SetFunc(g.hidden.ownRowsName)}
+		//law:patient-named
+		// A contradicted Patient is not resolved: its source alone sees it (IDN-104).
+		return append(always, anyOf(own, allOf(verifyOnly(index.FactResolved), not(facts.About(g.hidden)), anyOf(not(facts.About(g.sets.OptedOut)), named))))
 	}
 	return append(always, anyOf(own, shared))
 }
 
 // unknownPerson matches documents about a person whom they name by a number that no joined Patient has (IDN-110).
 func (g *Grant) unknownPerson() store.Pred {
+	//law:unknown-person
 	return allOf(fact(index.FactByNumber), store.In{Prefix: index.OwnerPrefix(), Set: facts.SetFunc(g.hidden.hasNoPatient)})
 }
-
-// anyPerson is the union of two sets of persons.
-type anyPerson [2]store.Set
-
-// Has implements store.Set.
-func (s anyPerson) Has(name string) bool { return s[0].Has(name) || s[1].Has(name) }
 
 // wherePatient is the predicate of step 10 in part: released rows of the own record.
 func (g *Grant) wherePatient(typ string) store.Pred {

@@ -2,7 +2,6 @@ package law_test
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 )
 
@@ -79,19 +78,18 @@ func (e *evaluator) readable(typ string) bool {
 	return e.requester.hasScope(typ, "r") && (!named || strings.Contains(left, "r")) || e.requester.hasScope(typ, "s") && (!named || strings.Contains(left, "s"))
 }
 
-// ownersOfBinary returns the owners of all attachers.
-func (e *evaluator) ownersOfBinary(v *version) (owners []string, resolved bool) {
-	resolved = v.attachersComplete
+// subjectsOfBinary returns the people whom the attachers of a Binary and its payload are about.
+func (e *evaluator) subjectsOfBinary(v *version, visited []*version) subjects {
+	s := subjects{resolved: v.attachersComplete}
 	for _, attacher := range v.attachers {
-		if attacher.Ref.Type == "Patient" && attacher.Deleted() {
-			resolved = false
+		if attacher.Ref.Type == "Patient" {
+			s.add(e.ownerByID(attacher.Ref.ID))
 			continue
 		}
-		ids, known := e.owners(attacher)
-		owners, resolved = append(owners, ids...), resolved && known
+		of := e.subjectsFrom(attacher, visited)
+		of.resolved = of.resolved && !attacher.Deleted()
+		s.add(of)
 	}
-	ids, known := e.embeddedOwners(v)
-	owners, resolved = append(owners, ids...), resolved && known
-	slices.Sort(owners)
-	return slices.Compact(owners), resolved
+	s.add(e.embeddedSubjects(v))
+	return s
 }

@@ -149,48 +149,20 @@ func (e *embedded) reference(reference map[string]any, known []string) {
 	}
 }
 
-// embeddedOwners returns the owners of a version from its embedded resources, and whether all owners are
-// known and live.
-func (e *evaluator) embeddedOwners(v *version) (owners []string, resolved bool) {
+// embeddedSubjects returns the people whom the embedded resources of a version are about.
+func (e *evaluator) embeddedSubjects(v *version) subjects {
 	if v.embedded == nil {
-		return nil, true
+		return subjects{resolved: true}
 	}
-	resolved = !v.embedded.unresolved
+	s := subjects{resolved: !v.embedded.unresolved}
 	for _, id := range v.embedded.ids {
-		if e.live("Patient/" + id) {
-			owners = append(owners, id)
-		} else {
-			resolved = false
-		}
+		s.add(e.ownerByID(id))
 	}
 	for _, number := range v.embedded.numbers {
-		if ids := e.patientsWithNumber(number); len(ids) == 1 {
-			owners = append(owners, ids...)
-		} else {
-			resolved = false
-		}
+		s.add(e.ownerByNumber(v.Source, number))
 	}
-	return owners, resolved && (len(owners) > 0 || !embeds(v.Ref.Type))
-}
-
-// embeddedOwnersByOtherNames is ownersByOtherNames for embedded resources.
-func (e *evaluator) embeddedOwnersByOtherNames(v *version) []string {
-	if v.embedded == nil {
-		return nil
-	}
-	var out []string
-	for _, id := range v.embedded.ids {
-		if !e.live("Patient/" + id) {
-			out = append(out, id)
-			for name := range e.numbers[id] {
-				out = append(out, name)
-			}
-		}
-	}
-	for _, number := range v.embedded.numbers {
-		out = append(out, numberName(number))
-	}
-	return out
+	s.resolved = s.resolved && (len(s.owners) > 0 || !embeds(v.Ref.Type))
+	return s
 }
 
 // embeddedNames returns the ids and number names of all people in the embedded resources of a version.

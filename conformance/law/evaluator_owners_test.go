@@ -34,69 +34,132 @@ func valuesAt(m map[string]any, path string) []any {
 	return out
 }
 
-// owners returns the owners of a version, and whether all of them are known and live. A version of a type
-// without owners is resolved.
+// subjects are the people whom a version is about.
+type subjects struct {
+	owners   []string // person keys, sorted
+	patients []string // ids of the Patients through whom it is about these people
+	names    []string // other names: ids of missing and deleted Patients, numbers, addresses on other servers
+	resolved bool     // all people are known; true for a type without owners
+}
+
+// all returns the owners and the other names.
+func (s subjects) all() []string { return slices.Concat(s.owners, s.names) }
+
+// add adds the subjects of a reference or of another document.
+func (s *subjects) add(of subjects) {
+	s.owners, s.patients, s.names = append(s.owners, of.owners...), append(s.patients, of.patients...), append(s.names, of.names...)
+	s.resolved = s.resolved && of.resolved
+}
+
+// owners returns the owners of a version, and whether all people whom it is about are known.
 func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
-	if v.Ref.Type == "Patient" {
-		return []string{v.Ref.ID}, true
+	s := e.subjects(v)
+	return s.owners, s.resolved
+}
+
+// subjects returns the people whom a version is about.
+func (e *evaluator) subjects(v *version) subjects {
+	s, known := e.subjectsOf[v]
+	if !known {
+		s = e.subjectsFrom(v, nil)
+		slices.Sort(s.owners)
+		s.owners = slices.Compact(s.owners)
+		e.subjectsOf[v] = s
 	}
-	if v.Ref.Type == "Binary" {
-		return e.ownersOfBinary(v)
+	return s
+}
+
+func (e *evaluator) subjectsFrom(v *version, visited []*version) subjects {
+	if slices.Contains(visited, v) {
+		return subjects{}
 	}
-	if embeds(v.Ref.Type) {
-		owners, resolved = e.embeddedOwners(v)
-		slices.Sort(owners)
-		return slices.Compact(owners), resolved
+	visited = append(slices.Clone(visited), v)
+	paths, hasOwners := ownerElements[v.Ref.Type]
+	switch {
+	case v.Ref.Type == "Patient":
+		key, contradicted := e.personOf(v)
+		s := subjects{owners: []string{key}, patients: []string{v.Ref.ID}, resolved: !contradicted}
+		if !e.live(v.Ref.String()) {
+			s.names = slices.Collect(maps.Keys(e.numbers[v.Ref.ID]))
+		}
+		return s
+	case v.Ref.Type == "Binary":
+		return e.subjectsOfBinary(v, visited)
+	case embeds(v.Ref.Type):
+		return e.embeddedSubjects(v)
+	case !hasOwners:
+		return subjects{resolved: true}
 	}
-	paths, ok := ownerElements[v.Ref.Type]
-	if !ok {
-		return nil, true
-	}
-	named, resolved := 0, true
+	s, named := subjects{resolved: true}, 0
 	for _, path := range paths {
 		for _, reference := range valuesAt(v.decoded, path) {
-			ids, counts, known := e.ownerOf(v.Ref.Type, reference)
-			if counts {
+			if of, counts := e.subjectsOfReference(v, reference, visited); counts {
 				named++
-				owners, resolved = append(owners, ids...), resolved && known
+				s.add(of)
+			}
+			if url := remoteReference(reference); url != "" {
+				s.names = append(s.names, "url:"+url)
 			}
 		}
 	}
-	slices.Sort(owners)
-	return slices.Compact(owners), resolved && named > 0
+	s.resolved = s.resolved && named > 0
+	return s
 }
 
-// ownerOf resolves one reference in an owner element. counts is false if the reference cannot be to a
+// subjectsOfReference resolves one reference in an owner element. counts is false if the reference cannot be to a
 // patient.
-func (e *evaluator) ownerOf(of string, reference any) (ids []string, counts, known bool) {
+func (e *evaluator) subjectsOfReference(v *version, reference any, visited []*version) (s subjects, counts bool) {
 	typ, id := localTarget(reference)
 	_, hasOwners := ownerElements[typ]
 	switch {
 	case typ == "Patient":
-		if !e.live("Patient/" + id) {
-			return nil, true, false
+		s = e.ownerByID(id)
+		m, _ := reference.(map[string]any)
+		if number := numberName(numberIn(m)); validNumber(number) { // IDN-111, 114
+			s.names = append(s.names, number)
+			p := e.newest["Patient/"+id]
+			s.resolved = s.resolved && (!e.region.traces(v.Source) || p.Source != v.Source || slices.Contains(p.validNumbers(), number))
 		}
-		return []string{id}, true, true
-	case of == "Appointment" && typ != "":
-		return nil, false, false
+		return s, true
+	case v.Ref.Type == "Appointment" && typ != "":
+		return s, false
 	case hasOwners:
-		v := e.newest[typ+"/"+id]
-		if v == nil {
-			return nil, true, false
+		from := e.newest[typ+"/"+id]
+		if from == nil {
+			return s, true
 		}
-		ids, known = e.owners(v)
-		return ids, true, known && !v.Deleted()
+		s = e.subjectsFrom(from, visited)
+		s.resolved = s.resolved && !from.Deleted()
+		return s, true
 	case typ != "":
-		return nil, false, false
+		return s, false
 	}
 	if number := numberOf(reference); number != "" {
-		ids = e.patientsWithNumber(number)
-		if len(ids) != 1 {
-			return nil, true, false
-		}
-		return ids, true, true
+		return e.ownerByNumber(v.Source, number), true
 	}
-	return nil, false, false // a display alone refers to no patient
+	return s, false // a display alone refers to no patient
+}
+
+// ownerByID resolves an owner by the id of a Patient (IDN-110).
+func (e *evaluator) ownerByID(id string) subjects {
+	p := e.newest["Patient/"+id]
+	switch {
+	case p == nil:
+		return subjects{names: []string{id}}
+	case p.Deleted():
+		return subjects{names: append(slices.Collect(maps.Keys(e.numbers[id])), id)}
+	}
+	key, contradicted := e.personOf(p)
+	return subjects{owners: []string{key}, patients: []string{id}, resolved: !contradicted}
+}
+
+// ownerByNumber resolves an owner by an NHS number in a document of a source (IDN-110).
+func (e *evaluator) ownerByNumber(source, number string) subjects {
+	name := numberName(number)
+	if validNumber(name) && e.region.traces(source) {
+		return subjects{owners: []string{name}, resolved: true}
+	}
+	return subjects{names: []string{name}}
 }
 
 // noteNumbers adds the NHS numbers of a version of a Patient to numbers.
@@ -112,60 +175,12 @@ func (e *evaluator) noteNumbers(id string, body map[string]any) {
 	}
 }
 
-// ownersByOtherNames returns the names of owners other than ids of live Patients: ids of missing and deleted
-// Patients, the numbers of deleted ones, numbers in references, and addresses on other servers.
-func (e *evaluator) ownersByOtherNames(v *version) []string { return e.ownersByOtherNamesFrom(v, nil) }
-
-func (e *evaluator) ownersByOtherNamesFrom(v *version, visited []string) []string {
-	switch {
-	case slices.Contains(visited, v.Ref.String()):
-		return nil
-	case v.Ref.Type == "Patient" && !e.live(v.Ref.String()):
-		return slices.Collect(maps.Keys(e.numbers[v.Ref.ID]))
-	case v.Ref.Type == "Patient":
-		return nil
-	}
-	visited = append(slices.Clone(visited), v.Ref.String())
-	out := e.embeddedOwnersByOtherNames(v)
-	for _, attacher := range v.attachers {
-		if attacher.Ref.Type != "Patient" {
-			out = append(out, e.ownersByOtherNamesFrom(attacher, visited)...)
-		}
-	}
-	for _, path := range ownerElements[v.Ref.Type] {
-		for _, reference := range valuesAt(v.decoded, path) {
-			typ, id := localTarget(reference)
-			_, hasOwners := ownerElements[typ]
-			if url := remoteReference(reference); url != "" {
-				out = append(out, "url:"+url)
-			}
-			switch number := numberOf(reference); {
-			case typ == "Patient" && !e.live("Patient/"+id):
-				out = append(out, id)
-				if e.newest["Patient/"+id] != nil {
-					for name := range e.numbers[id] {
-						out = append(out, name)
-					}
-				}
-			case hasOwners && e.newest[typ+"/"+id] != nil && v.Ref.Type != "Appointment":
-				out = append(out, e.ownersByOtherNamesFrom(e.newest[typ+"/"+id], visited)...)
-			case typ == "" && number != "":
-				out = append(out, numberName(number))
-			}
-		}
-	}
-	return out
-}
-
-// allOwners returns the owners of a version, ids and other names.
-func (e *evaluator) allOwners(v *version) []string {
-	owners, _ := e.owners(v)
-	return append(e.ownersByOtherNames(v), owners...)
-}
+// allOwners returns the owners of a version, and its other names.
+func (e *evaluator) allOwners(v *version) []string { return e.subjects(v).all() }
 
 // restrictedAtDeletion reports whether an owner of a version is a Patient who was restricted when deleted.
 func (e *evaluator) restrictedAtDeletion(v *version) bool {
-	return slices.ContainsFunc(e.ownersByOtherNames(v), func(name string) bool {
+	return slices.ContainsFunc(e.subjects(v).names, func(name string) bool {
 		p := e.newest["Patient/"+name]
 		return p != nil && p.Deleted() && !p.ordinary()
 	})
@@ -198,62 +213,43 @@ func numberIn(m map[string]any) string {
 	return ""
 }
 
-// hasNumber reports whether a version is of a Patient with a number.
-func (v *version) hasNumber(number string) bool {
+// bears reports whether a version is of a Patient with a number, by its name, in any use.
+func (v *version) bears(name string) bool {
 	return v.Ref.Type == "Patient" && slices.ContainsFunc(valuesAt(v.decoded, "identifier"), func(identifier any) bool {
 		m, _ := identifier.(map[string]any)
 		value, _ := m["value"].(string)
-		return m["system"] == nhsSystem && numberName(value) == numberName(number)
+		return m["system"] == nhsSystem && numberName(value) == name
 	})
 }
 
 // numberName returns the name of an NHS number, the same for every spelling.
 func numberName(number string) string { return "nhs:" + strings.ReplaceAll(number, " ", "") }
 
-// patientsWithNumber returns the ids of the live Patients with an NHS number.
-func (e *evaluator) patientsWithNumber(number string) []string {
-	number = strings.ReplaceAll(number, " ", "")
-	var out []string
-	for _, v := range e.newest {
-		if v.Ref.Type != "Patient" || v.Deleted() {
-			continue
-		}
-		for _, id := range valuesAt(v.decoded, "identifier") {
-			if m := id.(map[string]any); m["system"] == nhsSystem && m["value"] == number {
-				out = append(out, v.Ref.ID)
-			}
-		}
-	}
-	return out
-}
-
-// mentions returns the patients to which a version refers, by literal reference or NHS number, without its
+// mentions returns the patients to whom a version refers, by literal reference or NHS number, without its
 // owners. They need not be live (CON-407).
 func (e *evaluator) mentions(v *version) []string {
-	owners, _ := e.owners(v)
-	whose := owners
-	owners = append(owners, v.embeddedNames()...)
+	s := e.subjects(v)
+	without := slices.Concat(s.owners, s.patients, v.embeddedNames())
 	for _, path := range ownerElements[v.Ref.Type] {
 		for _, reference := range valuesAt(v.decoded, path) {
-			owners = append(owners, patientOf(reference), numberName(numberOf(reference)))
+			without = append(without, patientOf(reference), numberName(numberOf(reference)))
 		}
 	}
 	var out []string
+	add := func(name string) {
+		if !slices.Contains(without, name) {
+			out = append(out, name)
+		}
+	}
 	var walk func(any)
 	walk = func(value any) {
 		switch value := value.(type) {
 		case map[string]any:
-			id := patientOf(value)
-			if number := numberIn(value); id == "" && number != "" && !v.hasNumber(number) {
-				switch ids := e.patientsWithNumber(number); {
-				case len(ids) == 1:
-					id = ids[0]
-				case !slices.ContainsFunc(ids, func(p string) bool { return slices.Contains(whose, p) }):
-					id = numberName(number) // no Patient has it, or several that are not owners
-				}
+			if id := patientOf(value); id != "" {
+				add(id)
 			}
-			if id != "" && !slices.Contains(owners, id) {
-				out = append(out, id)
+			if number := numberIn(value); number != "" && !v.bears(numberName(number)) {
+				add(numberName(number))
 			}
 			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // contained or embedded: it mentions every Patient with its numbers
 				for _, identifier := range valuesAt(value, "identifier") {
@@ -272,10 +268,8 @@ func (e *evaluator) mentions(v *version) []string {
 	walk(v.decoded)
 	walk(payloadOf(v.decoded))
 	for _, attacher := range v.attachers {
-		for _, p := range e.mentions(attacher) {
-			if !slices.Contains(owners, p) {
-				out = append(out, p)
-			}
+		for _, name := range e.mentions(attacher) {
+			add(name)
 		}
 	}
 	return out

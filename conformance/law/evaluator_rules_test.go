@@ -32,23 +32,18 @@ func (e *evaluator) hiddenByRules(v *version) bool {
 	if left, named := e.decision.Permissions[v.Ref.Type]; named && left == "" || e.requester.sourceSystem {
 		return named && !e.requester.sourceSystem
 	}
-	owners, _ := e.owners(v)
-	return e.hiddenByDecision(v, owners)
+	return e.hiddenByDecision(v)
 }
 
-func (e *evaluator) hiddenByDecision(v *version, owners []string) bool {
-	if slices.ContainsFunc(append(e.ownersByOtherNames(v), owners...), func(p string) bool { return slices.Contains(e.decision.NoRecord, p) }) {
+// hiddenByDecision reports whether the decision hides a version, whatever permissions it leaves.
+func (e *evaluator) hiddenByDecision(v *version) bool {
+	owners, _ := e.owners(v)
+	if slices.ContainsFunc(e.allOwners(v), func(p string) bool { return slices.Contains(e.decision.NoRecord, p) }) {
 		return true
 	}
 	return slices.ContainsFunc(e.decision.Rules, func(r consenttest.Rule) bool {
 		return r.Hide && (r.Patient == "" || slices.Contains(owners, r.Patient)) && v.hasTrait(r.Trait)
 	})
-}
-
-// selfHiddenByDecision reports whether the decision hides the Patient of a requester.
-func (e *evaluator) selfHiddenByDecision(self *version) bool {
-	owners, _ := e.owners(self)
-	return e.hiddenByDecision(self, owners)
 }
 
 // cutByRules removes the elements that rules cut from the body of a version. Rules apply that match the version

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"carerecord/consent/consenttest"
 	"carerecord/store"
@@ -12,7 +13,8 @@ import (
 // requester is the part of a Principal that the evaluator needs.
 type requester struct {
 	staff, sourceSystem bool // else a patient
-	organisation, id    string
+	organisation        string
+	id, person          string // of a patient: the Patient in context, and the person for whom the token was issued
 	breakGlass          bool
 	scopes              []string // level/type.permissions
 }
@@ -33,6 +35,7 @@ func (r requester) mayRead(typ string) bool { return r.hasScope(typ, "r") || r.h
 type version struct {
 	store.Doc
 	decoded map[string]any // the decoded body; for a tombstone that of the version before
+	written time.Time      // the instant of the write of decoded
 	// attachers and attachersComplete are the results of attachersOf, for a Binary.
 	attachers         []*version
 	attachersComplete bool
@@ -43,29 +46,31 @@ type version struct {
 // version, its source, its instant and whether it is a tombstone. It implements consent.md independently of
 // the server.
 type evaluator struct {
-	versions  []*version
-	newest    map[string]*version // by Type/id
-	requester requester
-	optedOut  map[string]bool            // patients with an opt-out in force
-	denied    map[string]bool            // patients with another directive in force
-	numbers   map[string]map[string]bool // numberNames of all versions, by id of the Patient
-	decision  consenttest.Decision
+	versions   []*version
+	newest     map[string]*version // by Type/id
+	requester  requester
+	region     region
+	statements map[string]statements      // by the name that a document names
+	numbers    map[string]map[string]bool // numberNames of all versions, by id of the Patient
+	decision   consenttest.Decision
+
+	inForceOf  map[string]statements // results of inForce
+	subjectsOf map[*version]subjects // results of subjects
 }
 
-func evaluate(docs []store.Doc, r requester, decision consenttest.Decision) *evaluator {
-	e := &evaluator{newest: map[string]*version{}, requester: r, optedOut: map[string]bool{}, denied: map[string]bool{}, numbers: map[string]map[string]bool{}, decision: decision}
-	bodies := map[string]map[string]any{}
+func evaluate(docs []store.Doc, in region, r requester, decision consenttest.Decision) *evaluator {
+	e := &evaluator{newest: map[string]*version{}, requester: r, region: in, statements: map[string]statements{}, numbers: map[string]map[string]bool{}, decision: decision,
+		inForceOf: map[string]statements{}, subjectsOf: map[*version]subjects{}}
 	ordered := slices.Clone(docs)
 	slices.SortFunc(ordered, func(a, b store.Doc) int { return int(a.Version) - int(b.Version) })
 	for _, d := range ordered {
-		v := &version{Doc: d}
+		v := &version{Doc: d, written: d.Updated}
 		name := d.Ref.String()
 		if d.Deleted() {
-			v.decoded = bodies[name]
+			v.decoded, v.written = e.newest[name].decoded, e.newest[name].written
 		} else if err := json.Unmarshal(d.Body, &v.decoded); err != nil {
 			panic(err)
 		}
-		bodies[name] = v.decoded
 		v.embedded = embeddedIn(v.decoded)
 		if d.Ref.Type == "Patient" {
 			e.noteNumbers(d.Ref.ID, v.decoded)
@@ -79,34 +84,9 @@ func evaluate(docs []store.Doc, r requester, decision consenttest.Decision) *eva
 		}
 	}
 	for _, v := range e.newest {
-		if v.Ref.Type == "Consent" && !v.Deleted() {
-			e.registerDirective(v)
-		}
+		e.registerStatement(v)
 	}
 	return e
-}
-
-// registerDirective registers a Consent in force (CON-501, 601, 641) for every id and number in it, for every
-// Patient that has or had one of these numbers, and for the numbers of these Patients.
-func (e *evaluator) registerDirective(v *version) {
-	set := e.denied
-	switch consentKindOf(v.decoded) {
-	case notDirective:
-		return
-	case optOut:
-		set = e.optedOut
-	}
-	for _, name := range consentPatients(v.decoded) {
-		set[name] = true
-		for number := range e.numbers[name] {
-			set[number] = true
-		}
-		for patient, numbers := range e.numbers {
-			if numbers[name] && e.live("Patient/"+patient) {
-				set[patient] = true
-			}
-		}
-	}
 }
 
 // hasCode reports whether a value has a code at any depth.
@@ -179,51 +159,44 @@ func (v *version) ordinary() bool {
 	return !v.labelled(append([]string{"R", "V", "REDACTED"}, sensitivity...)...)
 }
 
-// restricted reports whether the patient's record has a restriction, or a sensitivity label, which has the
-// same effect (CON-703).
-func (e *evaluator) restricted(patient string) bool {
-	if strings.HasPrefix(patient, "nhs:") { // a number: of every Patient that has or had it
-		for p, numbers := range e.numbers {
-			if numbers[patient] && e.restricted(p) {
-				return true
-			}
-		}
-	}
-	v := e.newest["Patient/"+patient]
-	return v != nil && !v.Deleted() && !v.ordinary()
+// recordHidden reports whether the whole record of a person, by a name, is hidden from staff.
+func (e *evaluator) recordHidden(name string) bool {
+	return e.restricted(name) || e.denied(name) || slices.Contains(e.decision.NoRecord, name) || e.optedOut(name) && !e.hasOwnRows(name, "")
 }
 
-// recordHidden reports whether the whole record of a patient is hidden from staff.
-func (e *evaluator) recordHidden(patient string) bool {
-	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.NoRecord, patient) || e.optedOut[patient] && !e.hasOwnRows(patient)
-}
-
-// recordHiddenOrDeleted reports recordHidden. For a deleted Patient it is also true if the Patient was
-// restricted, or if the record of one of its numbers is hidden.
-func (e *evaluator) recordHiddenOrDeleted(patient string) bool {
-	p := e.newest["Patient/"+patient]
-	if e.recordHidden(patient) || p == nil || !p.Deleted() {
-		return e.recordHidden(patient)
+// mentionHidden reports whether the record of a person is hidden, by the name in a mention (CON-407). For a deleted
+// Patient it is also true if the Patient was restricted, or if the record of one of its numbers is hidden.
+func (e *evaluator) mentionHidden(name string) bool {
+	p := e.newest["Patient/"+name]
+	switch {
+	case p == nil:
+		return e.recordHidden(name)
+	case !p.Deleted():
+		person, _ := e.livePerson(name)
+		return e.recordHidden(person)
 	}
-	for name := range e.numbers[patient] {
-		if e.recordHidden(name) {
+	for number := range e.numbers[name] {
+		if e.recordHidden(number) {
 			return true
 		}
 	}
-	return !p.ordinary()
+	return e.recordHidden(name) || !p.ordinary()
 }
 
-// hasOwnRows reports whether the requester's organisation wrote a row of the patient that its staff may see.
-func (e *evaluator) hasOwnRows(patient string) bool {
+// hasOwnRows reports whether the requester's organisation wrote an ordinary row of a person. If patient
+// is not empty, the row must be about the person through that Patient (IDN-132).
+func (e *evaluator) hasOwnRows(person, patient string) bool {
 	for _, v := range e.newest {
-		if v.Deleted() || v.Source != e.requester.organisation || !v.ordinary() || e.restrictedAtDeletion(v) {
-			continue
-		}
-		if owners, _ := e.owners(v); slices.Contains(owners, patient) {
+		if s := e.subjects(v); e.countsAsOwnRow(v) && slices.Contains(s.owners, person) && (patient == "" || slices.Contains(s.patients, patient)) {
 			return true
 		}
 	}
 	return false
+}
+
+// countsAsOwnRow reports whether a version is of a live, ordinary row of the requester's organisation.
+func (e *evaluator) countsAsOwnRow(v *version) bool {
+	return !v.Deleted() && v == e.newest[v.Ref.String()] && v.Source == e.requester.organisation && v.ordinary() && !e.restrictedAtDeletion(v)
 }
 
 // isOrRevealsDirective reports whether a version is a directive or reveals one (CON-409).
@@ -256,12 +229,12 @@ func (e *evaluator) versionVisible(v *version) bool {
 }
 
 func (e *evaluator) visibleToStaff(v *version) bool {
-	_, resolved := e.owners(v)
-	owners, own := e.allOwners(v), v.Source == e.requester.organisation
+	s := e.subjects(v)
+	about, own := s.all(), v.Source == e.requester.organisation
 	switch {
-	case slices.ContainsFunc(owners, e.restricted), slices.ContainsFunc(owners, func(p string) bool { return e.denied[p] }):
+	case slices.ContainsFunc(about, e.restricted), slices.ContainsFunc(about, e.denied):
 		return false
-	case slices.ContainsFunc(e.mentions(v), e.recordHiddenOrDeleted):
+	case slices.ContainsFunc(e.mentions(v), e.mentionHidden):
 		return false
 	case v.Ref.Type == "Consent": // its labels do not hide it: staff may have to end it
 		return own
@@ -269,54 +242,70 @@ func (e *evaluator) visibleToStaff(v *version) bool {
 		return false
 	case v.isOrRevealsDirective():
 		return own
-	case v.Ref.Type == "Patient":
-		return own || !slices.ContainsFunc(owners, e.recordHidden)
 	case own:
 		return true
+	case !s.resolved:
+		return false
+	case v.Ref.Type == "Patient":
+		person, live := e.livePerson(v.Ref.ID)
+		named := live && e.hasOwnRows(person, v.Ref.ID)
+		return !slices.ContainsFunc(about, e.recordHidden) && (named || !slices.ContainsFunc(about, e.optedOut))
 	}
-	return resolved && !slices.ContainsFunc(owners, func(p string) bool { return e.optedOut[p] })
+	return !slices.ContainsFunc(about, e.optedOut) && !slices.ContainsFunc(s.owners, e.unknownPerson)
 }
 
 func (e *evaluator) visibleToPatient(v *version) bool {
-	owners, resolved := e.owners(v)
 	switch v.Ref.Type {
 	case "Binary", "DocumentReference", "Composition", "Media":
 		return false
 	}
-	// Without a current Patient nothing is visible (step 3). If the Patient is hidden, so is the whole
-	// record.
-	if self := e.newest["Patient/"+e.requester.id]; self == nil || self.Deleted() || e.selfHiddenByDecision(self) || v != self && !e.visibleToPatient(self) {
+	// Without a current Patient nothing is visible (step 3), nor if the Patient is no longer of the person for whom the
+	// token was issued (IDN-131). If the Patient is hidden, so is the whole record.
+	person, live := e.livePerson(e.requester.id)
+	if !live || e.requester.person != "" && e.requester.person != person {
+		return false
+	}
+	self := e.newest["Patient/"+e.requester.id]
+	if e.hiddenByDecision(self) || v != self && !e.visibleToPatient(self) {
+		return false
+	}
+	s := e.subjects(v)
+	if !s.resolved || !slices.Equal(s.owners, []string{person}) || slices.ContainsFunc(s.all(), e.restricted) || slices.ContainsFunc(e.mentions(v), e.isOther) {
 		return false
 	}
 	if v.Ref.Type == "Consent" { // its labels do not hide it from the patient
-		return resolved && len(owners) == 1 && owners[0] == e.requester.id && (v.Source == "" || !v.labelled("NOPAT")) &&
-			!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
+		return v.Source == "" || !v.labelled("NOPAT")
 	}
-	return resolved && len(owners) == 1 && owners[0] == e.requester.id && v.ordinary() && !e.restrictedAtDeletion(v) && !v.labelled("NOPAT") &&
-		!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
+	return v.ordinary() && !e.restrictedAtDeletion(v) && !v.labelled("NOPAT")
 }
 
-// notices returns the notices in the answer to a request about one patient: S1, the patient shares nothing, or
+// isOther reports whether a mention is not of the person of the patient who requests: the person key, a Patient of the
+// person, or a number that the Patient in context has or had.
+func (e *evaluator) isOther(name string) bool {
+	person, _ := e.livePerson(e.requester.id)
+	of, live := e.livePerson(name)
+	return name != person && !e.numbers[e.requester.id][name] && !(live && of == person)
+}
+
+// notices returns the notices in the answer to a request about one person: S1, the patient shares nothing, or
 // S2, a part is withheld (CON-1103, 1104, 1105, 1702).
-func (e *evaluator) notices(patient string) (s1, s2 bool) {
-	if !e.requester.staff || patient == "" || !e.live("Patient/"+patient) || e.restricted(patient) {
+func (e *evaluator) notices(person string) (s1, s2 bool) {
+	if !e.requester.staff || person == "" || e.restricted(person) {
 		return false, false
 	}
-	if e.recordHidden(patient) {
+	if e.recordHidden(person) {
 		return e.requester.breakGlass, false
 	}
 	if e.decision.Withheld {
 		return false, true
 	}
 	for _, v := range e.newest {
-		owners, resolved := e.owners(v)
-		allOwners := e.allOwners(v)
-		if v.Deleted() || !resolved || !slices.Contains(owners, patient) || v.isOrRevealsDirective() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(allOwners, e.restricted) {
+		s := e.subjects(v)
+		about := s.all()
+		if v.Deleted() || !s.resolved || !slices.Contains(s.owners, person) || v.isOrRevealsDirective() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(about, e.restricted) {
 			continue
 		}
-		refused := slices.ContainsFunc(allOwners, func(p string) bool {
-			return e.denied[p] || e.optedOut[p] && v.Source != e.requester.organisation
-		})
+		refused := slices.ContainsFunc(about, e.denied) || v.Source != e.requester.organisation && slices.ContainsFunc(about, e.optedOut)
 		if v.Ref.Type == "Patient" {
 			refused = false // rows of the own source decide it
 		}
@@ -325,15 +314,4 @@ func (e *evaluator) notices(patient string) (s1, s2 bool) {
 		}
 	}
 	return false, false
-}
-
-// patientOfQuestion returns the id of the patient in a question, or the empty string.
-func (e *evaluator) patientOfQuestion(q question) string {
-	if q.patientNumber != "" {
-		if ids := e.patientsWithNumber(q.patientNumber); len(ids) == 1 {
-			return ids[0]
-		}
-		return ""
-	}
-	return q.patientID
 }

@@ -28,9 +28,9 @@ func (g *generator) patientBody(id string) string {
 	practice := `"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`
 	return object(`"resourceType":"Patient","id":"`+id+`"`, g.meta(12), g.maybe(50, narrative),
 		g.maybe(20, `"extension":[{"url":"http://e","value`+pick(g, "String", "Markdown")+`":"x"}]`),
-		`"identifier":[`+object(g.maybe(30, `"type":{"coding":[{"system":"http://t","code":"NH"}]}`), `"system":"`+nhsSystem+`"`, `"value":"`+number+`"`)+`]`, g.maybe(50, `"active":true`),
+		g.patientIdentifiers(number), g.maybe(50, `"active":true`),
 		`"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`","given":["`+pick(g, "Ann", "Ben")+`"]}]`,
-		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(80, `"birthDate":"`+g.date()[:10]+`"`),
+		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(80, `"birthDate":"`+g.birthDate(number)+`"`),
 		g.maybe(20, `"photo":[{"title":"x"}]`), g.maybe(90, practice),
 		g.maybe(8, `"link":[{"other":`+g.aPatient()+`,"type":"seealso"}]`))
 }

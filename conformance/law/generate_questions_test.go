@@ -40,7 +40,17 @@ func (g *generator) requester() consent.Principal {
 	case 7, 8:
 		return sourceSystem(organisations[g.IntN(len(organisations))])
 	}
-	return patient(g.patients[g.IntN(len(g.patients))], scope("patient"))
+	return g.aPatientRequester(scope("patient"))
+}
+
+// aPatientRequester draws a Patient of the world as a requester. A few tokens were issued for the person of its NHS
+// number, which may not be the person of the Patient now.
+func (g *generator) aPatientRequester(scope string) consent.Principal {
+	p := patient(g.patients[g.IntN(len(g.patients))], scope)
+	if g.chance(25) {
+		p.Person = numberName(g.numbers[p.Patient])
+	}
+	return p
 }
 
 // reading draws a question that does not write.

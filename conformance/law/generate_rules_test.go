@@ -30,9 +30,15 @@ var (
 	}
 )
 
-// decision draws a decision about the patients of a world.
+// decision draws a decision about the persons of a world. A few names in it are no person keys.
 func (g *generator) decision() consenttest.Decision {
-	d := consenttest.Random(g.Rand, consenttest.World{Patients: g.patients, Traits: traits, Paths: paths})
+	persons := slices.Clone(g.patients)
+	for _, id := range g.patients {
+		if g.region.traces(g.sources["Patient/"+id]) {
+			persons = append(persons, numberName(g.numbers[id]), numberName(g.numbers[id]))
+		}
+	}
+	d := consenttest.Random(g.Rand, consenttest.World{Patients: persons, Traits: traits, Paths: paths})
 	if d.Permissions == nil && g.chance(20) { // for the writes of patients and staff
 		d.Permissions = map[string]string{"Consent": pick(g, "", "rs")}
 	}

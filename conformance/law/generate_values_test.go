@@ -24,15 +24,23 @@ func (g *generator) date() string {
 	return fmt.Sprintf("20%02d-%02d-%02dT10:00:00Z", 18+g.IntN(5), 1+g.IntN(3), 1+g.IntN(3))
 }
 
-// aPatient draws a reference to a patient: a literal in one of several forms, or an NHS number. The Patient
+// aPatient draws a reference to a patient: a literal in one of several forms, an NHS number, or both. The Patient
 // is live, or not yet written, or never written.
 func (g *generator) aPatient() string {
 	id := g.patients[g.IntN(len(g.patients))]
-	switch g.IntN(20) {
+	switch g.IntN(24) {
 	case 0:
 		return `{"reference":"Patient/nobody"}`
-	case 1:
-		return `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.numbers[id] + `"}}`
+	case 1, 5:
+		return `{"identifier":` + nhsIdentifier(g.numbers[id]) + `}`
+	case 6:
+		return `{` + g.maybe(40, `"reference":"https://elsewhere.test/fhir/Patient/y",`) + `"identifier":` + nhsIdentifier(g.number(70)) + `}`
+	case 7, 8:
+		number := g.numbers[id]
+		if g.chance(40) {
+			number = g.number(80)
+		}
+		return `{"reference":"Patient/` + id + `","identifier":` + nhsIdentifier(number) + `}`
 	case 2:
 		return `{"reference":"` + spellAddress("Patient/"+id, g.nextSpelling()) + `"}`
 	case 3:

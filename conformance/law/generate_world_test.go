@@ -22,8 +22,10 @@ type write struct {
 // generator draws random worlds and questions. The ids in them exist, existed, or never exist.
 type generator struct {
 	*rand.Rand
-	patients          []string            // ids
-	numbers           map[string]string   // NHS numbers by patient id
+	patients          []string // ids
+	region            region
+	numbers           map[string]string   // NHS numbers by patient id; the Patient need not have it
+	births            map[string]string   // birth dates by NHS number
 	rows              map[string][]string // ids by type
 	sources           map[string]string   // ODS code by Type/id
 	lastBodies        map[string]string   // the last body by Type/id
@@ -36,7 +38,10 @@ type generator struct {
 }
 
 func newGenerator(seed uint64) *generator {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, sources: map[string]string{}, lastBodies: map[string]string{}}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, births: map[string]string{}, rows: map[string][]string{}, sources: map[string]string{}, lastBodies: map[string]string{}}
+	if seed%3 == 0 {
+		g.region.index = patientIndex
+	}
 	contained := *g
 	contained.Rand = rand.New(rand.NewPCG(seed, 16))
 	g.containedDraws = &contained
@@ -52,11 +57,14 @@ func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 func (g *generator) world() []write {
 	var out []write
 	late := 0
-	for i := range 3 + g.IntN(5) {
-		ods := pick(g, organisations[0], organisations[0], organisations[0], organisations[1], organisations[2])
+	for i := range 4 + g.IntN(6) {
+		ods := pick(g, organisations[0], organisations[0], organisations[0], organisations[1], organisations[1], organisations[2])
+		if g.region.index != "" && g.chance(25) {
+			ods = g.region.index
+		}
 		id := fmt.Sprintf("%sp%d", prefix(ods), i)
 		g.patients = append(g.patients, id)
-		g.numbers[id] = g.number(10)
+		g.numbers[id] = g.number(45)
 		g.sources["Patient/"+id] = ods
 		if g.chance(12) {
 			late++ // written after the rows that refer to it
@@ -141,18 +149,34 @@ func (g *generator) deletion(typ, id string) write {
 	return write{by: g.sources[typ+"/"+id], question: question{method: "DELETE", path: "/" + typ + "/" + id}}
 }
 
-// number draws an NHS number. In taken percent of calls it is the number of a Patient of the world.
+// number draws an NHS number. In taken percent of calls it is the number of a Patient of the world. A few new numbers
+// have a wrong check digit.
 func (g *generator) number(taken int) string {
 	if len(g.numbers) > 0 && g.chance(taken) {
 		of := slices.Sorted(maps.Keys(g.numbers))
 		return g.numbers[of[g.IntN(len(of))]]
 	}
-	return fmt.Sprintf("999%07d", g.IntN(10_000_000))
+	number := validFrom(999_000_000 + g.IntN(999_000))
+	if g.chance(5) {
+		return number[:9] + string('0'+(number[9]-'0'+1)%10)
+	}
+	return number
+}
+
+// validFrom returns the first valid NHS number whose first nine digits are at least from.
+func validFrom(from int) string {
+	for ; ; from++ {
+		for digit := range 10 {
+			if number := fmt.Sprintf("%09d%d", from, digit); validNumber(numberName(number)) {
+				return number
+			}
+		}
+	}
 }
 
 // updateOrDelete draws an update or a deletion of a document. The document may be a deleted one.
 func (g *generator) updateOrDelete() write {
-	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam", "Bundle")
+	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Patient", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam", "Bundle")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients

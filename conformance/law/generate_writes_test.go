@@ -17,7 +17,7 @@ func (g *generator) writer() consent.Principal {
 	case 2:
 		return staffMember("XAC01", "user/*.cruds")
 	case 3, 4:
-		return patient(g.patients[g.IntN(len(g.patients))], "patient/*.cruds")
+		return g.aPatientRequester("patient/*.cruds")
 	}
 	return sourceSystem(organisations[g.IntN(len(organisations))])
 }
@@ -222,13 +222,15 @@ func (g *generator) otherWrite(p consent.Principal, e *evaluator, n int) *write 
 	id := fmt.Sprintf("%sother%d", prefix(ods), n)
 	if g.chance(25) {
 		g.patients = append(g.patients, id)
-		g.numbers[id] = fmt.Sprintf("998%07d", n)
-		w := g.put(ods, "Patient", id, object(`"resourceType":"Patient","id":"`+id+`"`, `"identifier":[{"system":"`+nhsSystem+`","value":"`+g.numbers[id]+`"}]`))
+		g.numbers[id] = validFrom(998_000_000 + 2*n)
+		w := g.put(ods, "Patient", id, object(`"resourceType":"Patient","id":"`+id+`"`, `"identifier":[`+nhsIdentifier(g.numbers[id])+`]`))
 		return &w
 	}
 	about := g.anID("Patient")
-	if v := e.newest["Patient/"+about]; v != nil && (v.Deleted() || !e.isVisible(v) || e.optedOut[about] || e.denied[about] || e.restricted(about)) {
-		return nil
+	if v := e.newest["Patient/"+about]; v != nil {
+		if person, live := e.livePerson(about); !live || !e.isVisible(v) || !e.subjects(v).resolved || e.inForce(person) != (statements{}) {
+			return nil
+		}
 	}
 	typ := pick(g, "Observation", "Condition")
 	w := g.put(ods, typ, id, object(`"resourceType":"`+typ+`","id":"`+id+`"`, g.meta(20), g.maybe(100, map[string]string{"Observation": `"status":"final"`}[typ]), `"code":`+g.concept(), `"subject":{"reference":"Patient/`+about+`"}`))

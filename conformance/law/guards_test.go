@@ -16,7 +16,7 @@ type brokenGuard struct {
 type insertion struct{ anchor, code string }
 
 func brokenGuards() []brokenGuard {
-	return slices.Concat(brokenSearches(), brokenOperations(), brokenScopes(), brokenRules(), brokenDirectives())
+	return slices.Concat(brokenSearches(), brokenOperations(), brokenScopes(), brokenRules(), brokenDirectives(), brokenPersons())
 }
 
 // brokenSearches returns broken guards of searches: rows, totals, pages, joins, includes.
@@ -216,6 +216,39 @@ func brokenDirectives() []brokenGuard {
 		}},
 		{"owners: unsettled", "a document that embeds an unknown person is visible to every source", "TestReading$", []insertion{
 			{"ownership-join", `if broken("owners: unsettled") { added.Unsettled = false }`},
+		}},
+	}
+}
+
+// brokenPersons returns broken guards of persons: who they are, which rows are about them, and whom a statement covers.
+func brokenPersons() []brokenGuard {
+	return []brokenGuard{
+		{"refusal by id alone", "a directive covers the id or the number that it names, and no other name of the person", "TestReading$", []insertion{
+			{"number-covered", `if broken("refusal by id alone") { return c }`},
+		}},
+		{"refusal: same number", "a directive by id does not cover the other Patients with a number of the Patient", "TestReading$", []insertion{
+			{"same-number-covered", `if broken("refusal: same number") { continue }`},
+		}},
+		{"persons: contradicted", "a contradicted Patient is shown", "TestReading$", []insertion{
+			{"patient-contradicted", `if broken("persons: contradicted") { state.Contradicted = false }`},
+		}},
+		{"persons: contradicted and named", "a request that names a contradicted Patient of another source gets a notice", "TestReading$", []insertion{
+			{"contradicted-absent", `if broken("persons: contradicted and named") { return false }`},
+		}},
+		{"persons: no Patient", "rows by number without a Patient are shown", "TestReading$", []insertion{
+			{"unknown-person", `if broken("persons: no Patient") { return nothing }`},
+		}},
+		{"persons: untraced", "a Patient's number is believed from an untraced source", "TestReading$", []insertion{
+			{"number-source", `if broken("persons: untraced") && !i.Traces(source) { source = i.Traced[0] }`},
+		}},
+		{"persons: number beside the id", "the number in a reference with an id is ignored", "TestReading$", []insertion{
+			{"number-beside", `if broken("persons: number beside the id") { return ownership{resolved: true}, nil }`},
+		}},
+		{"persons: own rows", "an own row brings all Patients of a person who opted out", "TestReading$", []insertion{
+			{"patient-named", `if broken("persons: own rows") { named.Set = facts.SetFunc(func(string) bool { return true }) }`},
+		}},
+		{"persons: withheld by another name", "a row that a directive hides by another name of a person is not reported as withheld", "TestReading$", []insertion{
+			{"irregular-row", `if broken("persons: withheld by another name") { several = len(owners) > 1 }`},
 		}},
 	}
 }

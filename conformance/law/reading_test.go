@@ -59,7 +59,7 @@ func withoutNotice(answer string) (string, bool) {
 
 // asRequester converts a Principal for the evaluator.
 func asRequester(p consent.Principal) requester {
-	return requester{staff: p.Kind == consent.Staff, sourceSystem: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: p.Patient,
+	return requester{staff: p.Kind == consent.Staff, sourceSystem: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: p.Patient, person: p.Person,
 		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: strings.Fields(p.Scopes.String())}
 }
 
@@ -102,6 +102,7 @@ type mode struct {
 	lowLimits         bool // with small limits
 	onlySourceSystems bool // only source systems send questions
 	overtakes         bool // writes of the world overtake one another
+	region            region
 }
 
 // open opens a side for each store.
@@ -109,7 +110,7 @@ func (m mode) open(t testing.TB, stores ...store.Store) []*side {
 	t.Helper()
 	var all []*side
 	for _, s := range stores {
-		w := serve(t, s)
+		w := serve(t, s, m.region)
 		m.configure(w)
 		all = append(all, w)
 	}
@@ -130,7 +131,7 @@ func (m mode) configure(w *side) {
 func readWorld(t testing.TB, seed uint64, questions int, m mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
-	g.onlySourceSystems, g.overtakes, m.lowLimits = m.onlySourceSystems, m.overtakes, seed%5 == 0
+	g.onlySourceSystems, g.overtakes, m.lowLimits, m.region = m.onlySourceSystems, m.overtakes, seed%5 == 0, g.region
 	all := m.open(t, stores...)
 	defer closeServers(all...)
 	populate(t, g, all...)
@@ -144,7 +145,7 @@ func readWorld(t testing.TB, seed uint64, questions int, m mode, c *tally, store
 		l.decide(decision)
 		for n := min(20, questions-sent); n > 0; n-- {
 			q := g.reading()
-			for (l.evaluator.recordHidden(l.evaluator.patientOfQuestion(q)) || !l.evaluator.requester.permits(q)) && g.chance(80) {
+			for (l.evaluator.recordHidden(l.evaluator.namedPerson(q)) || !l.evaluator.requester.permits(q)) && g.chance(80) {
 				q = g.reading() // few refusals are enough
 			}
 			switch {
@@ -198,8 +199,10 @@ func (l *reading) decide(d consenttest.Decision) {
 	if l.visible != nil {
 		closeServers(l.visible)
 	}
-	l.evaluator = evaluate(l.docs, asRequester(l.principal), d)
-	l.visible = visiblePart(l, l.evaluator)
+	l.evaluator = evaluate(l.docs, l.mode.region, asRequester(l.principal), d)
+	in := l.mode.region
+	in.literal = l.evaluator.requester.sourceSystem // its answers know no persons (IDN-124)
+	l.visible = visiblePart(l, l.evaluator, in)
 	l.mode.configure(l.visible)
 	l.visible.startRequest(600)
 }
@@ -220,7 +223,7 @@ type pageAnswers struct{ guarded, unguarded, open *httptest.ResponseRecorder }
 func (l *reading) compareAnswers(a pageRequests) pageAnswers {
 	l.Helper()
 	q := a.guarded
-	s1, s2 := l.evaluator.notices(l.evaluator.patientOfQuestion(q))
+	s1, s2 := l.evaluator.notices(l.evaluator.namedPerson(q))
 	out := pageAnswers{unguarded: l.visible.do(unguarded(l.principal), a.unguarded)}
 	if !strings.Contains(q.path, "_page=") && !l.evaluator.requester.permits(q) {
 		out.unguarded = l.visible.do(l.principal, q)

@@ -147,7 +147,7 @@ func drawQuestions() []string {
 // TestTables: every route, parameter, modifier and prefix of the product has a row with its channel, and the
 // generator draws questions that match the row (CON-1504).
 func TestTables(t *testing.T) {
-	side := serve(t, storetest.NewReference(nil))
+	side := serve(t, storetest.NewReference(nil), region{})
 	routes := map[string]bool{}
 	for _, r := range side.server.Routes() {
 		routes[r.Method+" "+r.Path] = true
@@ -249,7 +249,7 @@ var absentRequests = []string{
 // id (CON-1504).
 func TestAbsentChannels(t *testing.T) {
 	g := newGenerator(1)
-	side := serve(t, storetest.NewReference(nil))
+	side := serve(t, storetest.NewReference(nil), region{})
 	populate(t, g, side)
 	people := []consent.Principal{staffMember("XAC01", "user/*.cruds"), staffMember("XGP01", "user/*.rs"), patient(g.patients[0], "patient/*.rs"), sourceSystem("XAC01")}
 	for _, line := range absentRequests {

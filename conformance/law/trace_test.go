@@ -18,6 +18,7 @@ import (
 func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
+	m.region = g.region
 	all := m.open(t, stores...)
 	defer closeServers(all...)
 	populate(t, g, all...)
@@ -30,11 +31,11 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 			decision.Permissions = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
-	e := evaluate(docs, asRequester(p), decision)
+	e := evaluate(docs, m.region, asRequester(p), decision)
 	if e.hasOrphanRows() {
 		return
 	}
-	part := visiblePart(t, e)
+	part := visiblePart(t, e, m.region)
 	if m.http {
 		part.overHTTP()
 		defer closeServers(part)
@@ -100,7 +101,7 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 }
 
 // hasOrphanRows reports whether rows are visible whose Patient is hidden, by a rule or because it links to a
-// hidden Patient. L1 holds for such a world. L2 cannot be tested, since the visible part has rows without an
+// hidden Patient, or which mention a hidden Patient, or whether a hidden row opens a record. L1 holds for such a world. L2 cannot be tested, since the visible part has rows without an
 // owner.
 func (e *evaluator) hasOrphanRows() bool {
 	if e.requester.sourceSystem {
@@ -108,7 +109,7 @@ func (e *evaluator) hasOrphanRows() bool {
 	}
 	for _, v := range e.newest {
 		owners, _ := e.owners(v)
-		if v.Ref.Type != "Patient" && e.isVisible(v) && slices.ContainsFunc(owners, func(p string) bool { return e.hiddenByRules(e.newest["Patient/"+p]) }) {
+		if v.Ref.Type != "Patient" && e.isVisible(v) && slices.ContainsFunc(owners, func(p string) bool { return slices.ContainsFunc(e.patientsOf(p), e.hiddenByRules) }) {
 			return true
 		}
 	}
@@ -116,10 +117,13 @@ func (e *evaluator) hasOrphanRows() bool {
 		return true
 	}
 	if !e.requester.staff {
-		return false
+		return slices.ContainsFunc(e.versions, e.mentionsHiddenPatient)
+	}
+	if slices.ContainsFunc(e.versions, e.isHiddenOwnRow) {
+		return true
 	}
 	for _, v := range e.newest {
-		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.recordHidden(v.Ref.ID) && !e.isVisible(v) {
+		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.mentionHidden(v.Ref.ID) && !e.isVisible(v) {
 			return true
 		}
 	}
@@ -141,6 +145,21 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 		}
 	}
 	return false
+}
+
+// isHiddenOwnRow reports whether a version is of an own row that opens the record of a person who opts out, but is itself
+// hidden: it mentions a hidden person, or nothing of it is left after references are cut.
+func (e *evaluator) isHiddenOwnRow(v *version) bool {
+	return e.countsAsOwnRow(v) && !e.isVisible(v) && !slices.ContainsFunc(e.allOwners(v), func(p string) bool { return e.restricted(p) || e.denied(p) })
+}
+
+// mentionsHiddenPatient reports whether a version is visible that mentions a hidden Patient: another one of the person
+// who requests. The visible part does not have that Patient, so there the mention is of somebody else.
+func (e *evaluator) mentionsHiddenPatient(v *version) bool {
+	return e.isVisible(v) && slices.ContainsFunc(e.mentions(v), func(name string) bool {
+		p := e.newest["Patient/"+name]
+		return p != nil && !e.isVisible(p)
+	})
 }
 
 // endsDirective reports whether a question ends a directive of the world. It would reveal documents that the

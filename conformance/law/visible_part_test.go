@@ -1,7 +1,6 @@
 package law_test
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,9 +13,9 @@ import (
 )
 
 // visiblePart makes the second side: a store with only the visible versions, projected for the requester, with
-// new keys. The facts of the server are copied. For a source system only the fact of the source is, since all
-// others depend on Patients of other sources.
-func visiblePart(t testing.TB, e *evaluator) *side {
+// new keys. The facts of the server are copied. For a source system only those are that do not
+// depend on Patients of other sources. in is the region of the server.
+func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	t.Helper()
 	x, err := indexer()
 	if err != nil {
@@ -41,14 +40,17 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := append([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys...)
+		home, patient := e.homeOf(v)
+		keys := slices.Concat([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys, index.OtherPartitionKeys(row.Keys, patient, func(system, number string) bool {
+			return isNational(system, number) && numberName(number) != home
+		}))
 		for _, k := range d.Keys {
-			if index.IsFact(k) && (!e.requester.sourceSystem || strings.HasPrefix(string(k), string(index.SourcePrefix()))) {
+			if index.IsFact(k) && (!e.requester.sourceSystem || ownFact(k)) {
 				keys = append(keys, k)
 			}
 		}
 		d.Keys = store.Sorted(keys)
-		d.RowID = store.RowID{Partition: index.PartitionOf(partitionOwner(v)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+		d.RowID = store.RowID{Partition: index.PartitionOf(home), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
 		if !d.Deleted() {
 			d.Body = body
 		}
@@ -56,33 +58,66 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 	}
 	r := storetest.NewReference(nil)
 	r.Seed(docs)
-	return serve(t, r)
+	return serve(t, r, in)
 }
 
-// partitionOwner returns the owner that determines the partition: the first by id, else the first by NHS number,
-// else the document itself. The owner need not be live.
-func partitionOwner(v *version) string {
+// isNational reports whether an identifier is an NHS number.
+func isNational(system, number string) bool {
+	return system == nhsSystem && validNumber(numberName(number))
+}
+
+// ownFact reports whether a fact depends on documents of one source alone.
+func ownFact(k store.Key) bool {
+	return slices.ContainsFunc([]store.Key{index.SourcePrefix(), index.NumberPrefix(), index.HomePrefix()}, func(prefix store.Key) bool {
+		return strings.HasPrefix(string(k), string(prefix))
+	})
+}
+
+// homeOf returns the name whose partition a version belongs to, and the id of the Patient who is certainly there too,
+// empty for none (IDN-113).
+func (e *evaluator) homeOf(v *version) (name, patient string) {
 	if v.Ref.Type == "Patient" {
-		return v.Ref.ID
+		return e.homeOfPatient(v), v.Ref.ID
 	}
-	first, number := "", ""
+	var ids, numbers []string
 	for _, path := range ownerElements[v.Ref.Type] {
 		for _, reference := range valuesAt(v.decoded, path) {
-			if id := patientOf(reference); id != "" && (first == "" || id < first) {
-				first = id
-			}
-			if n := numberOf(reference); number == "" && patientOf(reference) == "" && n != "" {
-				number = "nhs:" + n
-			}
+			ids, numbers = append(ids, patientOf(reference)), append(numbers, numberName(numberOf(reference)))
 		}
 	}
 	if v.embedded != nil {
-		first = slices.Min(append([]string{cmp.Or(first, "~")}, v.embedded.ids...))
-		for _, n := range v.embedded.numbers[:min(1, len(v.embedded.numbers))] {
-			number = "nhs:" + n
+		ids = append(ids, v.embedded.ids...)
+		for _, number := range v.embedded.numbers {
+			numbers = append(numbers, numberName(number))
 		}
 	}
-	return cmp.Or(strings.TrimPrefix(first, "~"), number, v.Ref.String())
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == "" })
+	if len(ids) == 0 {
+		return onlyOne(slices.DeleteFunc(numbers, func(name string) bool { return !validNumber(name) }), v.Ref.String()), ""
+	}
+	first := slices.Min(ids)
+	if p := e.newest["Patient/"+first]; p != nil && !p.Deleted() && p.Source == v.Source {
+		return e.homeOfPatient(p), first
+	}
+	return first, ""
+}
+
+// homeOfPatient returns the name whose partition a Patient is in: the number of its person, if that is believed; else the
+// one valid number that is not old; else its id.
+func (e *evaluator) homeOfPatient(v *version) string {
+	if counting := e.countingNumbers(v); len(counting) > 0 {
+		return onlyOne(counting, v.Ref.ID)
+	}
+	return onlyOne(v.validNumbers(), v.Ref.ID)
+}
+
+// onlyOne returns the one distinct value of a list, or other.
+func onlyOne(list []string, other string) string {
+	slices.Sort(list)
+	if list = slices.Compact(list); len(list) == 1 {
+		return list[0]
+	}
+	return other
 }
 
 // bodyBefore returns the last body before a tombstone.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,8 +32,23 @@ const (
 )
 
 // organisations are the ODS codes of the organisations of every world: a practice, an acute trust and a
-// community provider.
-var organisations = []string{"XGP01", "XAC01", "XCO01"}
+// community provider. The patient index of some worlds is another organisation, which writes Patients only. The NHS
+// numbers of traced organisations are traced.
+var (
+	organisations = []string{"XGP01", "XAC01", "XCO01"}
+	traced        = organisations[:2]
+	patientIndex  = "XPD01"
+)
+
+// policyOf returns the policy of a region.
+func policyOf(r region) *policy.Folder {
+	f := servertest.Policy(true, append(slices.Clone(organisations), patientIndex)...)
+	if f.Identity = nil; !r.literal {
+		f.Identity = policy.DefaultIdentity(traced...)
+		f.Identity.Index = r.index
+	}
+	return f
+}
 
 func prefix(ods string) string { return strings.ToLower(ods) + "." }
 
@@ -62,9 +78,9 @@ type side struct {
 	requestNumber int
 }
 
-// serve opens a server over a store. Its clock and the ids that it makes depend only on the number of the
+// serve opens a server of a region over a store. Its clock and the ids that it makes depend only on the number of the
 // request, so two sides with the same requests have the same ids and instants.
-func serve(t testing.TB, db store.Store) *side {
+func serve(t testing.TB, db store.Store, in region) *side {
 	t.Helper()
 	w := &side{TB: t, store: db, now: epoch, callers: map[string]consent.Principal{}}
 	clock := func() time.Time { return w.now }
@@ -72,7 +88,7 @@ func serve(t testing.TB, db store.Store) *side {
 	x, err := indexer()
 	w.noError(err)
 	w.decider = consenttest.New(x)
-	s := servertest.Open(t, servertest.Config{Store: db, Index: x, Clock: clock, State: w.longTokens, Policy: servertest.Policy(true, organisations...),
+	s := servertest.Open(t, servertest.Config{Store: db, Index: x, Clock: clock, State: w.longTokens, Policy: policyOf(in),
 		Guard: func(c *consent.Config) { c.Decider = w.decider },
 		REST: func(c *rest.Config) {
 			c.NewID = func() string {

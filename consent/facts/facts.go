@@ -83,7 +83,10 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 		return Keyed{}, err
 	}
 	id := store.RowID{Partition: index.PartitionOf(home), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
-	keys = append(keys, index.OtherPartitionKeys(row.Keys, together)...)
+	keys = append(keys, index.OtherPartitionKeys(row.Keys, together, func(system, number string) bool {
+		name, ok := nationalName(k.Identity, system, number)
+		return ok && name != home
+	})...)
 	if d.Ref.Type == "Patient" {
 		keys = append(keys, index.HomeKey(home))
 	}
@@ -125,11 +128,13 @@ func withCrossTypeKeys(typ string, keys []store.Key, source string) []store.Key 
 	keys = store.Sorted(keys)
 	owners := index.Owners(keys)
 	ordinary := Has(keys, index.FactOrdinary)
+	several := len(owners) > 1 || len(index.Names(keys, index.AboutPrefix())) > 0
+	//law:irregular-row
 	for _, owner := range owners {
 		if ordinary && source != "" && index.IsCare(typ) {
 			keys = append(keys, index.SourceRowKey(owner, source))
 		}
-		if !ordinary || len(owners) > 1 {
+		if !ordinary || several {
 			keys = append(keys, index.IrregularKey(owner))
 		}
 	}

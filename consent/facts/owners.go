@@ -138,6 +138,7 @@ func (k *Keyer) ownerItself(ctx context.Context, reader Reader, d store.Doc) (ow
 	if err != nil {
 		return ownership{}, err
 	}
+	//law:patient-contradicted
 	return ownership{owners: []string{cmp.Or(state.Number, d.Ref.ID)}, patients: []string{d.Ref.ID}, resolved: !state.Contradicted, contradicted: state.Contradicted}, nil
 }
 
@@ -173,6 +174,7 @@ func (k *Keyer) besideReference(ctx context.Context, reader Reader, d store.Doc,
 	if !ok {
 		return ownership{resolved: true}, nil
 	}
+	//law:number-beside
 	out := ownership{about: []string{name}, resolved: true}
 	if !k.Identity.Traces(d.Source) {
 		return out, nil

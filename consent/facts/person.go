@@ -91,6 +91,7 @@ func nationalName(i *policy.Identity, system, value string) (name string, ok boo
 func countingNumbers(i *policy.Identity, body []byte, source string, at time.Time) ([]nationalNumber, PersonReason) {
 	var out []nationalNumber
 	reason := NoNumber
+	//law:number-source
 	for _, id := range gjson.GetBytes(body, "identifier").Array() {
 		system := id.Get("system").Str
 		name, ok := nationalName(i, system, id.Get("value").Str)

@@ -27,6 +27,7 @@ func (r *Register) inForceLocked(name string) (c statement) {
 	}
 	add(name)
 	patients := []string{name}
+	//law:number-covered
 	if facts.IsIdentifierName(name) {
 		patients = slices.Collect(maps.Keys(r.patientsOf[name])) // the identifier may mean each of them
 	}
@@ -39,6 +40,7 @@ func (r *Register) inForceLocked(name string) (c statement) {
 			if add(identifier); !r.connects(identifier) {
 				continue
 			}
+			//law:same-number-covered
 			for same := range r.patientsOf[identifier] {
 				add(same)
 			}

@@ -51,12 +51,14 @@
 //	                  identifier, url: and a reference to another server [facts/about.go]
 //	8   name          is a Consent about this person, by an id of a Patient or a name as in fact 7
 //	                  [register/register.go]
-//	9   name          is a Patient, and this version or an older one has the identifier, as in fact 7
-//	                  [register/identifiers.go]
+//	9   name          is a Patient, and this version or an older one has the identifier, as in fact 7; or a link
+//	                  replaces or replaced-by: tied:, the ODS code of its source, a colon and the id of the
+//	                  other Patient [register/identifiers.go]
 //	0 h binary 0 ods  attaches the Binary with this id, and came from this organisation [facts/binary.go]
 //	0 o person 0 ods  is about this person, is ordinary, is care given (owners.txt), and came from this
 //	                  organisation [hidden.go]
-//	0 x person        is about this person, and is not ordinary or has more than one owner [patientsteps.go]
+//	0 x person        is about this person, and is not ordinary, has more than one owner, or has fact 7
+//	                  [patientsteps.go]
 //	0 w name          has fact 3 with the same name [dependents.go]
 //	0 l name          has a label that hides it from some principals, and is about this person: an id of a
 //	                  Patient, or a name as in fact 7 [facts/labels.go]
@@ -119,7 +121,8 @@
 //	                 j value                     the same without its system [:identifier]
 //	                 h Type                      refers to a contained resource of that type [chains]
 //	                 w                           refers to a Patient of this server whose partition may not be
-//	                                             that of the document (made by consent/facts) [chains]
+//	                                             that of the document, or refers by the national number of
+//	                                             another partition (made by consent/facts) [chains]
 //	uri              u address                   as written; canonicals without version [uri, :above, :below,
 //	                                             _sort]
 //	composite        k code 0 key                of Observation: the code of the first part, case folded, then

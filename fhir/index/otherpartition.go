@@ -1,23 +1,33 @@
 package index
 
 import (
+	"slices"
 	"strings"
 
 	"carerecord/store"
 )
 
 // OtherPartitionKeys returns a key for each reference parameter by which a document refers to a Patient other than
-// home, from its keys. Empty home is for a document that is in the partition of no Patient. A document without such a
+// home, or by the national number of another partition, from its keys. Empty home is for a document that is in the
+// partition of no Patient. elsewhere reports whether an identifier is such a number. A document without such a
 // key is in the partition of every Patient to whom the parameter refers, so a chain between them can follow the order
 // of the store.
-func OtherPartitionKeys(keys []store.Key, home string) []store.Key {
+func OtherPartitionKeys(keys []store.Key, home string, elsewhere func(system, number string) bool) []store.Key {
 	var out []store.Key
 	for _, key := range keys {
-		if len(key) < 3 || key[2] != classRef || key[0] >= verifies>>8 || IsFact(key) {
+		if len(key) < 3 || key[0] >= verifies>>8 || IsFact(key) {
 			continue
 		}
-		id, ok := strings.CutPrefix(string(key[3:]), "Patient/")
-		if stray := key[:2] + store.Key(rune(classOtherPartition)); ok && id != home && (len(out) == 0 || out[len(out)-1] != stray) {
+		other := false
+		switch key[2] {
+		case classRef:
+			id, isPatient := strings.CutPrefix(string(key[3:]), "Patient/")
+			other = isPatient && id != home
+		case classLogical:
+			system, number, _ := strings.Cut(string(key[3:]), "\x00")
+			other = elsewhere(system, number)
+		}
+		if stray := key[:2] + store.Key(rune(classOtherPartition)); other && !slices.Contains(out, stray) {
 			out = append(out, stray)
 		}
 	}

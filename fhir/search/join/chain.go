@@ -168,7 +168,8 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 				if err != nil {
 					return nil, err
 				}
-				patients = patientsOf(found)
+				refers, err := s.exec.refersToPersons(c.Type, c.Param, found)
+				return store.And{refers, store.Not{Pred: crossPartition}}, err
 			}
 			refers, err := x.RefersTo(c.Type, c.Param, c.Target, patients)
 			return store.And{refers, store.Not{Pred: crossPartition}}, err

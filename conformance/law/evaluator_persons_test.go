@@ -1,0 +1,260 @@
+package law_test
+
+// The persons of Patients, for the evaluator (identity.md, sections 2 and 5).
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// region is the identity policy of a world (IDN-101).
+type region struct {
+	index   string // ODS code of the patient index; empty for a region without one
+	literal bool   // there is no identity policy
+}
+
+// traces reports whether the NHS numbers of a source are traced.
+func (r region) traces(ods string) bool {
+	return slices.Contains(traced, ods) || ods != "" && ods == r.index
+}
+
+// validNumber reports whether a name is that of an NHS number with the right check digit (IDN-102).
+func validNumber(name string) bool {
+	digits, ok := strings.CutPrefix(name, "nhs:")
+	if !ok || len(digits) != 10 || strings.Trim(digits, digits[:1]) == "" {
+		return false
+	}
+	sum := 0
+	for i, digit := range digits {
+		if digit < '0' || digit > '9' {
+			return false
+		}
+		sum += int(digit-'0') * (10 - i) // the check digit counts once
+	}
+	return sum%11 == 0
+}
+
+// personOf returns the person key of a version of a Patient: its NHS number if it is joined, else its id. A
+// contradicted Patient is a person of its own (IDN-102 to 105).
+func (e *evaluator) personOf(v *version) (key string, contradicted bool) {
+	numbers := e.countingNumbers(v)
+	switch {
+	case len(numbers) == 0:
+		return v.Ref.ID, false
+	case len(numbers) > 1:
+		return v.Ref.ID, true
+	}
+	if e.region.index != "" && v.Source != e.region.index {
+		if p := e.indexPatient(numbers[0], v.Ref.ID); p != nil && !sameBirthDate(p, v) {
+			return v.Ref.ID, true
+		}
+	}
+	return numbers[0], false
+}
+
+// countingNumbers returns the names of the NHS numbers of a version of a Patient that count, each once.
+func (e *evaluator) countingNumbers(v *version) []string {
+	var out []string
+	for _, value := range valuesAt(v.decoded, "identifier") {
+		identifier, _ := value.(map[string]any)
+		number, _ := identifier["value"].(string)
+		name := numberName(number)
+		if identifier["system"] != nhsSystem || !validNumber(name) || !e.region.traces(v.Source) || identifier["use"] == "old" || !inPeriod(identifier["period"], v.written) {
+			continue
+		}
+		if status := identifier["extension"]; v.Source != e.region.index && status != nil && !hasCode(status, "01") {
+			continue
+		}
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// validNumbers returns the names of the valid NHS numbers of a version of a Patient that are not marked as old.
+func (v *version) validNumbers() []string {
+	var out []string
+	for _, value := range valuesAt(v.decoded, "identifier") {
+		identifier, _ := value.(map[string]any)
+		number, _ := identifier["value"].(string)
+		if name := numberName(number); identifier["system"] == nhsSystem && validNumber(name) && identifier["use"] != "old" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// inPeriod reports whether a Period of dates contains an instant.
+func inPeriod(value any, at time.Time) bool {
+	period, _ := value.(map[string]any)
+	first, _ := period["start"].(string)
+	last, _ := period["end"].(string)
+	day := at.Format(time.DateOnly)
+	return (first == "" || first[:min(len(first), 10)] <= day) && (last == "" || day[:len(last)] <= last)
+}
+
+// indexPatient returns the joined Patient of the patient index with a number and another id, nil for none.
+func (e *evaluator) indexPatient(number, id string) *version {
+	var found *version
+	for _, p := range e.newest {
+		if p.Ref.Type != "Patient" || p.Deleted() || p.Source != e.region.index || p.Ref.ID == id || found != nil && found.Ref.ID < p.Ref.ID {
+			continue
+		}
+		if key, _ := e.personOf(p); key == number {
+			found = p
+		}
+	}
+	return found
+}
+
+// sameBirthDate reports whether two Patients may have the same birth date. A year or a month agrees with the dates
+// in it (IDN-104).
+func sameBirthDate(a, b *version) bool {
+	x, _ := a.decoded["birthDate"].(string)
+	y, _ := b.decoded["birthDate"].(string)
+	n := min(len(x), len(y))
+	return x[:n] == y[:n]
+}
+
+// livePerson returns the person key of a live Patient by id, and whether there is one.
+func (e *evaluator) livePerson(id string) (key string, ok bool) {
+	if !e.live("Patient/" + id) {
+		return "", false
+	}
+	key, _ = e.personOf(e.newest["Patient/"+id])
+	return key, true
+}
+
+// patientsOf returns the live Patients of a person.
+func (e *evaluator) patientsOf(person string) []*version {
+	var out []*version
+	for _, v := range e.newest {
+		if v.Ref.Type != "Patient" {
+			continue
+		}
+		if key, live := e.livePerson(v.Ref.ID); live && key == person {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// unknownPerson reports whether a person key is a number that no joined Patient has (IDN-110).
+func (e *evaluator) unknownPerson(person string) bool {
+	return strings.HasPrefix(person, "nhs:") && len(e.patientsOf(person)) == 0
+}
+
+// statements are the directives and restrictions in force for a person, by a name.
+type statements struct{ optedOut, denied, restricted bool }
+
+// inForce returns the statements that cover a name: those that name it, one of the Patients that it may mean, or
+// another Patient that has or had one of the NHS numbers of these (IDN-130).
+func (e *evaluator) inForce(name string) statements {
+	if s, known := e.inForceOf[name]; known {
+		return s
+	}
+	var s statements
+	add := func(name string) {
+		of := e.statements[name]
+		s = statements{s.optedOut || of.optedOut, s.denied || of.denied, s.restricted || of.restricted}
+	}
+	add(name)
+	patients := []string{name}
+	if strings.HasPrefix(name, "nhs:") {
+		patients = e.bearersOf(name)
+	}
+	for _, patient := range patients {
+		add(patient)
+		if name != patient && !validNumber(name) || !e.remembered(patient) {
+			continue
+		}
+		for number := range e.numbers[patient] {
+			add(number)
+			if validNumber(number) {
+				for _, same := range e.bearersOf(number) {
+					add(same)
+				}
+			}
+		}
+	}
+	e.inForceOf[name] = s
+	return s
+}
+
+// bearersOf returns the ids of the Patients that have or had a number.
+func (e *evaluator) bearersOf(number string) []string {
+	var out []string
+	for id, numbers := range e.numbers {
+		if numbers[number] && e.remembered(id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// remembered reports whether the numbers of a Patient extend a statement: those of a deleted Patient do only if a
+// directive names it.
+func (e *evaluator) remembered(id string) bool {
+	return e.live("Patient/"+id) || e.statements[id] != statements{}
+}
+
+func (e *evaluator) optedOut(name string) bool   { return e.inForce(name).optedOut }
+func (e *evaluator) denied(name string) bool     { return e.inForce(name).denied }
+func (e *evaluator) restricted(name string) bool { return e.inForce(name).restricted }
+
+// registerStatement registers a Consent in force (CON-501, 601, 641) or a Patient with a restriction. A sensitivity
+// label has the same effect (CON-703).
+func (e *evaluator) registerStatement(v *version) {
+	var s statements
+	var names []string
+	switch {
+	case v.Deleted():
+	case v.Ref.Type == "Patient":
+		s.restricted, names = !v.ordinary(), []string{v.Ref.ID}
+	case v.Ref.Type == "Consent":
+		kind := consentKindOf(v.decoded)
+		s.optedOut, s.denied, names = kind == optOut, kind == otherDirective, consentPatients(v.decoded)
+	}
+	if s == (statements{}) {
+		return
+	}
+	for _, name := range names {
+		of := e.statements[name]
+		e.statements[name] = statements{s.optedOut || of.optedOut, s.denied || of.denied, s.restricted || of.restricted}
+	}
+}
+
+// namedPerson returns the person key of the patient in a question, or the empty string. A contradicted Patient of
+// another source is absent.
+func (e *evaluator) namedPerson(q question) string {
+	var named []*version
+	for _, v := range e.newest {
+		if v.Ref.Type != "Patient" || v.Deleted() {
+			continue
+		}
+		if _, contradicted := e.personOf(v); contradicted && v.Source != e.requester.organisation {
+			continue
+		}
+		if q.patientNumber != "" && v.hasIdentifier(q.patientNumber) || q.patientNumber == "" && v.Ref.ID == q.patientID {
+			named = append(named, v)
+		}
+	}
+	person := ""
+	for n, v := range named {
+		key, _ := e.personOf(v)
+		if n > 0 && key != person {
+			return ""
+		}
+		person = key
+	}
+	return person
+}
+
+// hasIdentifier reports whether a version of a Patient has an NHS number as it is spelt.
+func (v *version) hasIdentifier(number string) bool {
+	return slices.ContainsFunc(valuesAt(v.decoded, "identifier"), func(identifier any) bool {
+		m, _ := identifier.(map[string]any)
+		return m["system"] == nhsSystem && m["value"] == number
+	})
+}
