@@ -78,7 +78,7 @@ func testVersions(t *testing.T, s *server) {
 
 // testPages: the pages of a search, sorted or not, have every row once.
 func testPages(t *testing.T, s *server) {
-	for _, query := range []string{"Observation?patient=Patient/xgp01.p1&_count=5", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=-date", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=code"} {
+	for _, query := range []string{"Observation?patient=Patient/xgp01.r1&_count=5", "Observation?patient=Patient/xgp01.r1&_count=5&_sort=-date", "Observation?patient=Patient/xgp01.r1&_count=5&_sort=code"} {
 		seen := map[string]bool{}
 		last, n := "", 0
 		for url := query; url != ""; n++ {
@@ -186,7 +186,7 @@ func testTokens(t *testing.T, s *server) {
 	}
 	s.tokens["narrow"] = strings.TrimSpace(out)
 	wantStatus(t, "SMART-253 no scope for the type", s.get("narrow", "Condition"), 403, "forbidden")
-	r := s.get("narrow", "Observation?patient=Patient/xgp01.p1&_count=1&_include=Observation:subject")
+	r := s.get("narrow", "Observation?patient=Patient/xgp01.r1&_count=1&_include=Observation:subject")
 	if r.get(`entry.#(search.mode=="include")`).Exists() || !strings.Contains(r.body, "Patient is not included") {
 		t.Errorf("SMART-281: got %s", r.body)
 	}
@@ -194,7 +194,7 @@ func testTokens(t *testing.T, s *server) {
 
 // testPatientView: a patient sees only the own record, without notes and documents (CON-1102).
 func testPatientView(t *testing.T, s *server) {
-	if r := s.get("consultant", "MedicationRequest?patient=Patient/xgp01.p0"); !strings.Contains(r.body, "Review in six months") {
+	if r := s.get("consultant", "MedicationRequest?patient=Patient/xgp01.r0"); !strings.Contains(r.body, "Review in six months") {
 		t.Fatalf("the region has no notes to cut: %s", r.body)
 	}
 	r := s.get("patient", "MedicationRequest")
@@ -204,7 +204,7 @@ func testPatientView(t *testing.T, s *server) {
 	if r := s.get("patient", "DocumentReference"); r.get("total").Int() != 0 {
 		t.Errorf("CON-1102: got %s", r.body)
 	}
-	other, never := s.get("patient", "Patient/xgp01.p1"), s.get("patient", "Patient/never")
+	other, never := s.get("patient", "Patient/xgp01.r1"), s.get("patient", "Patient/never")
 	if other.status != 404 || other.body != never.body {
 		t.Errorf("CON-205: got %d %s, want %d %s", other.status, other.body, never.status, never.body)
 	}
