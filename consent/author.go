@@ -33,11 +33,14 @@ func notAllowed(g *Guard) *fhir.Error {
 // people and for patients who are unknown to or hidden from the writer.
 func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	g := c.view.guard
+	p := c.view.grant.principal
+	if c.namesOwnNumber(body) {
+		return nil
+	}
 	ref, ok := fhir.ParseRef(g.publicURL+"/fhir", gjson.GetBytes(body, "patient.reference").Str)
 	if !ok || ref.Type != "Patient" || ref.Version != "" {
 		return notAllowed(g)
 	}
-	p := c.view.grant.principal
 	if p.Kind == Patient {
 		if own := c.view.grant.own; ref.ID != p.Patient && (own.person == "" || !own.isOwn(ref.ID)) {
 			return notAllowed(g)
@@ -63,6 +66,15 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 		return notAllowed(g)
 	}
 	return nil
+}
+
+// namesOwnNumber reports whether a Consent names its patient by the NHS number alone with which the patient signed in: so
+// somebody without a usable record can refuse (IDN-131).
+func (c *commitBuilder) namesOwnNumber(body []byte) bool {
+	p, patient := c.view.grant.principal, gjson.GetBytes(body, "patient")
+	digits, ok := fhir.CleanNHSNumber(p.Number)
+	return p.Kind == Patient && ok && fhir.ValidNHSNumber(digits) && !patient.Get("reference").Exists() &&
+		patient.Get("identifier.system").Str == fhir.NHSNumberSystem && patient.Get("identifier.value").Str == digits
 }
 
 // registration returns the Patient whose generalPractitioner is the registered practice of a person (IDN-133): that of the
@@ -180,6 +192,9 @@ func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
 	own := append(facts.PatientNames(patient.Body), ref.ID)
+	if c.namesOwnNumber(w.Doc.Body) {
+		own = []string{facts.IdentifierName(fhir.NHSNumberSystem, c.view.grant.principal.Number)}
+	}
 	refuse := func(element, text string) error {
 		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: element, Text: text}}}
 	}
