@@ -126,18 +126,19 @@ func (m *model) step() {
 		m.put(ods, "Consent", cid, directive("OPTOUT", patient, "active"))
 		m.refusals[strings.ToLower(ods)+"."+cid] = name
 	default:
-		for _, c := range slices.Sorted(maps.Keys(m.refusals)) {
-			name := m.refusals[c]
-			patient := `{"reference":"Patient/` + name + `"}`
-			if len(name) == 10 {
-				patient = `{"identifier":{"system":"` + nhs + `","value":"` + name + `"}}`
-			}
-			source, cid, _ := strings.Cut(c, ".")
-			note("end Consent/%s", c)
-			m.put(strings.ToUpper(source), "Consent", cid, directive("OPTOUT", patient, "inactive"))
-			delete(m.refusals, c)
-			break
+		all := slices.Sorted(maps.Keys(m.refusals))
+		if len(all) == 0 {
+			return
 		}
+		name := m.refusals[all[0]]
+		patient := `{"reference":"Patient/` + name + `"}`
+		if len(name) == len(number) {
+			patient = `{"identifier":{"system":"` + nhs + `","value":"` + name + `"}}`
+		}
+		source, cid, _ := strings.Cut(all[0], ".")
+		note("end Consent/%s", all[0])
+		m.put(strings.ToUpper(source), "Consent", cid, directive("OPTOUT", patient, "inactive"))
+		delete(m.refusals, all[0])
 	}
 }
 
