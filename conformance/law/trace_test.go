@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
@@ -36,6 +37,10 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 		return
 	}
 	part := visiblePart(t, e, m.region)
+	if e.requester.sourceSystem { // with the facts that follow from its own documents: writes rekey dependents
+		_, err := reindex.New(part.guard, part.store.(reindex.DB), func() time.Time { return part.now }).All(context.Background(), func(context.Context, reindex.Walk) error { return nil })
+		part.noError(err)
+	}
 	if m.http {
 		part.overHTTP()
 		defer closeServers(part)
