@@ -118,7 +118,7 @@ func (e *evaluator) hasOrphanRows() bool {
 			return true
 		}
 	}
-	if slices.ContainsFunc(e.versions, e.inheritsHiddenOwners) {
+	if slices.ContainsFunc(e.versions, e.inheritsHiddenOwners) || slices.ContainsFunc(e.versions, e.hiddenPatientDecides) {
 		return true
 	}
 	if !e.requester.staff {
@@ -150,6 +150,16 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 		}
 	}
 	return false
+}
+
+// hiddenPatientDecides reports whether a version is of a hidden Patient that decides who may record a directive: the patient
+// index's Patient of the person of a visible Patient, or another Patient of the person who requests (IDN-131, 133).
+func (e *evaluator) hiddenPatientDecides(v *version) bool {
+	person, live := e.livePerson(v.Ref.ID)
+	if v.Ref.Type != "Patient" || !live || e.isVisible(v) || e.requester.staff && v.Source != e.region.index {
+		return false
+	}
+	return slices.ContainsFunc(e.patientsOf(person), e.isVisible)
 }
 
 // isHiddenOwnRow reports whether a version is of an own row that opens the record of a person who opts out, but is itself
