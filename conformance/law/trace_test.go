@@ -153,10 +153,10 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 }
 
 // hiddenPatientDecides reports whether a version is of a hidden Patient that decides who may record a directive: the patient
-// index's Patient of the person of a visible Patient, or another Patient of the person who requests (IDN-131, 133).
+// index's Patient of the person of a visible Patient (IDN-133).
 func (e *evaluator) hiddenPatientDecides(v *version) bool {
 	person, live := e.livePerson(v.Ref.ID)
-	if v.Ref.Type != "Patient" || !live || e.isVisible(v) || e.requester.staff && v.Source != e.region.index {
+	if v.Ref.Type != "Patient" || !live || e.isVisible(v) || v.Source != e.region.index {
 		return false
 	}
 	return slices.ContainsFunc(e.patientsOf(person), e.isVisible)
