@@ -42,7 +42,16 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 		return notAllowed(g)
 	}
 	if p.Kind == Patient {
-		if own := c.view.grant.own; ref.ID != p.Patient && (own.person == "" || !own.isOwn(ref.ID)) {
+		own := c.view.grant.own
+		if ref.ID == p.Patient {
+			return nil
+		}
+		// A Patient who is hidden from the writer is like an absent one.
+		_, err := c.view.Get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("read the patient of a directive: %w", err)
+		}
+		if err != nil || own.person == "" || !own.isOwn(ref.ID) {
 			return notAllowed(g)
 		}
 		return nil
