@@ -284,6 +284,11 @@ func (e *evaluator) namedPerson(q question) string {
 		}
 	}
 	person := ""
+	if q.patientNumber == "" && len(named) == 1 { // by its id, a hidden Patient of a visible person is absent
+		if key, _ := e.personOf(named[0]); e.requester.staff && !e.recordHidden(key) && !e.visibleToStaff(named[0]) {
+			return ""
+		}
+	}
 	for n, v := range named {
 		key, _ := e.personOf(v)
 		if n > 0 && key != person {
