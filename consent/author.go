@@ -17,9 +17,6 @@ import (
 	"carerecord/store"
 )
 
-// odsCode is the identifier system of ODS codes.
-const odsCode = "https://fhir.nhs.uk/Id/ods-organization-code"
-
 // notAllowed is the answer to a person who may not write this. It is the same for every patient and for
 // none (CON-404).
 func notAllowed(g *Guard) *fhir.Error {
@@ -113,7 +110,7 @@ func (c *commitBuilder) registration(ctx context.Context, patient store.Doc) (st
 // identifier, or by a reference to its Organization.
 func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
 	for _, gp := range gjson.GetBytes(patient, "generalPractitioner").Array() {
-		if id := gp.Get("identifier"); id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
+		if id := gp.Get("identifier"); id.Get("system").Str == fhir.ODSCodeSystem && id.Get("value").Str == ods && ods != "" {
 			return true, nil
 		}
 		ref, ok := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gp.Get("reference").Str)
@@ -128,7 +125,7 @@ func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods 
 			return false, fmt.Errorf("read the practice of a patient: %w", err)
 		}
 		for _, id := range gjson.GetBytes(org.Body, "identifier").Array() {
-			if id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
+			if id.Get("system").Str == fhir.ODSCodeSystem && id.Get("value").Str == ods && ods != "" {
 				return true, nil
 			}
 		}

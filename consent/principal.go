@@ -115,4 +115,6 @@ const (
 	Validate      Interaction = "validate"
 	Everything    Interaction = "everything"
 	LastN         Interaction = "lastn"
+	Sources       Interaction = "sources"
+	IHEPIX        Interaction = "ihe-pix"
 )
