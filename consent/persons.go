@@ -156,8 +156,10 @@ const personChunk = 100
 // PersonsByKey returns the persons with some person keys whom the View shows, in the order of the keys.
 func (v *View) PersonsByKey(ctx context.Context, keys []string) ([]*Person, error) {
 	var missing []string
+	noted := map[string]bool{}
 	for _, key := range keys {
-		if _, known := v.persons[key]; !known && !slices.Contains(missing, key) {
+		if _, known := v.persons[key]; !known && !noted[key] {
+			noted[key] = true
 			missing = append(missing, key)
 		}
 	}
@@ -167,8 +169,10 @@ func (v *View) PersonsByKey(ctx context.Context, keys []string) ([]*Person, erro
 		}
 	}
 	var out []*Person
+	taken := map[*Person]bool{}
 	for _, key := range keys {
-		if p := v.persons[key]; p != nil && !slices.Contains(out, p) {
+		if p := v.persons[key]; p != nil && !taken[p] {
+			taken[p] = true
 			out = append(out, p)
 		}
 	}
