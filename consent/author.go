@@ -17,9 +17,6 @@ import (
 	"carerecord/store"
 )
 
-// odsCode is the identifier system of ODS codes.
-const odsCode = "https://fhir.nhs.uk/Id/ods-organization-code"
-
 // notAllowed is the answer to a person who may not write this. It is the same for every patient and for
 // none (CON-404).
 func notAllowed(g *Guard) *fhir.Error {
@@ -33,13 +30,25 @@ func notAllowed(g *Guard) *fhir.Error {
 // people and for patients who are unknown to or hidden from the writer.
 func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	g := c.view.guard
+	p := c.view.grant.principal
+	if c.namesOwnNumber(body) {
+		return nil
+	}
 	ref, ok := fhir.ParseRef(g.publicURL+"/fhir", gjson.GetBytes(body, "patient.reference").Str)
 	if !ok || ref.Type != "Patient" || ref.Version != "" {
 		return notAllowed(g)
 	}
-	p := c.view.grant.principal
 	if p.Kind == Patient {
-		if own := c.view.grant.own; ref.ID != p.Patient && (own.person == "" || !own.isOwn(ref.ID)) {
+		own := c.view.grant.own
+		if ref.ID == p.Patient {
+			return nil
+		}
+		// A Patient who is hidden from the writer is like an absent one.
+		_, err := c.view.Get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("read the patient of a directive: %w", err)
+		}
+		if err != nil || own.person == "" || !own.isOwn(ref.ID) {
 			return notAllowed(g)
 		}
 		return nil
@@ -63,6 +72,15 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 		return notAllowed(g)
 	}
 	return nil
+}
+
+// namesOwnNumber reports whether a Consent names its patient by the NHS number alone with which the patient signed in: so
+// somebody without a usable record can refuse (IDN-131).
+func (c *commitBuilder) namesOwnNumber(body []byte) bool {
+	p, patient := c.view.grant.principal, gjson.GetBytes(body, "patient")
+	digits, ok := fhir.CleanNHSNumber(p.Number)
+	return p.Kind == Patient && ok && fhir.ValidNHSNumber(digits) && !patient.Get("reference").Exists() &&
+		patient.Get("identifier.system").Str == fhir.NHSNumberSystem && patient.Get("identifier.value").Str == digits
 }
 
 // registration returns the Patient whose generalPractitioner is the registered practice of a person (IDN-133): that of the
@@ -92,7 +110,7 @@ func (c *commitBuilder) registration(ctx context.Context, patient store.Doc) (st
 // identifier, or by a reference to its Organization.
 func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
 	for _, gp := range gjson.GetBytes(patient, "generalPractitioner").Array() {
-		if id := gp.Get("identifier"); id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
+		if id := gp.Get("identifier"); id.Get("system").Str == fhir.ODSCodeSystem && id.Get("value").Str == ods && ods != "" {
 			return true, nil
 		}
 		ref, ok := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gp.Get("reference").Str)
@@ -107,7 +125,7 @@ func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods 
 			return false, fmt.Errorf("read the practice of a patient: %w", err)
 		}
 		for _, id := range gjson.GetBytes(org.Body, "identifier").Array() {
-			if id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
+			if id.Get("system").Str == fhir.ODSCodeSystem && id.Get("value").Str == ods && ods != "" {
 				return true, nil
 			}
 		}
@@ -180,6 +198,9 @@ func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
 	own := append(facts.PatientNames(patient.Body), ref.ID)
+	if c.namesOwnNumber(w.Doc.Body) {
+		own = []string{facts.IdentifierName(fhir.NHSNumberSystem, c.view.grant.principal.Number)}
+	}
 	refuse := func(element, text string) error {
 		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: element, Text: text}}}
 	}

@@ -27,7 +27,7 @@ func (r *region) named(n int, write func(i int) string) {
 
 // TestManyNameAPatient: a Patient is created, renumbered and deleted in commits of bounded size, however many
 // documents of another source name it. Until a document is rekeyed only its source sees it, and under a
-// denial not even that. The background continues after an interruption and a restart (LIM-002; item 11).
+// denial not even that. The background continues after an interruption and a restart (LIM-002, IDN-112).
 func TestManyNameAPatient(t *testing.T) {
 	for _, c := range []struct {
 		name, typ string

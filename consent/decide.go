@@ -31,6 +31,7 @@ type decision struct {
 	req   Request
 	snap  store.Snapshot // nil in the steps that read no patient
 	grant *Grant
+	named namedPerson
 	err   error // of the store
 }
 

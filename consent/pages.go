@@ -154,6 +154,30 @@ func (g *Guard) RebuildPage(ctx context.Context, page Page, f func(stored store.
 	return n, last, err
 }
 
+// PatientPage reads a page of the Patients that match a predicate and calls f for each, with its person key and a
+// function that explains it. It returns how many Patients it read, and the last one. It is for the operator: no
+// decision hides a Patient.
+func (g *Guard) PatientPage(ctx context.Context, page Page, where store.Pred, f func(d store.Doc, person string, explain func() (facts.PersonState, error)) error) (n int, last *store.RowID, err error) {
+	err = g.store.Read(ctx, func(snap store.Snapshot) error {
+		n, last = 0, page.After
+		for d, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where, After: page.After}) {
+			if err != nil {
+				return err
+			}
+			n++
+			last = &d.RowID
+			if err := f(d, personKey(d), func() (facts.PersonState, error) { return g.keyer.StateOf(ctx, g.keyer.Snapshot(snap), d) }); err != nil {
+				return err
+			}
+			if n == page.Size {
+				break
+			}
+		}
+		return nil
+	})
+	return n, last, err
+}
+
 func (g *Guard) rebuild(ctx context.Context, snap store.Snapshot, rows *facts.LabelledRows, d store.Doc) (facts.Keyed, error) {
 	row, err := g.keyer.Extract(d)
 	if err != nil {

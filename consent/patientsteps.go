@@ -21,19 +21,22 @@ func patient(ctx context.Context, d *decision) *Refusal {
 	if err == nil && d.p.Kind == Patient {
 		d.grant.own, err = newOwnRecord(ctx, d.snap, d.p, d.grant.failed)
 		if d.req.Named.None() {
-			named = namedPerson{d.p.Patient, d.grant.own.person}
+			named = namedPerson{id: d.p.Patient, person: d.grant.own.person}
 		}
 	}
 	if err != nil {
 		d.err = err
 		return nil
 	}
-	d.grant.patient, d.grant.person = named.id, named.person
+	d.grant.patient, d.grant.person, d.named = named.id, named.person, named
 	return nil
 }
 
-// namedPerson is a live Patient and its person key.
-type namedPerson struct{ id, person string }
+// namedPerson is a live Patient and its person key. keys are those of a Patient that is named by its id.
+type namedPerson struct {
+	id, person string
+	keys       []store.Key
+}
 
 // absent reports whether a named Patient is absent for the requester: a contradicted one of another source
 // (IDN-104). Otherwise signal S1 would reveal it, and by its number it would conceal signal S2.
@@ -63,7 +66,7 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 		if best.Version == 0 {
 			return namedPerson{}, nil
 		}
-		return namedPerson{best.Ref.ID, personKey(best)}, nil
+		return namedPerson{id: best.Ref.ID, person: personKey(best)}, nil
 	}
 	if n.ID == "" {
 		return namedPerson{}, nil
@@ -78,7 +81,7 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 	if absent(p) {
 		return namedPerson{}, nil
 	}
-	return namedPerson{n.ID, personKey(p)}, nil
+	return namedPerson{n.ID, personKey(p), p.Keys}, nil
 }
 
 // restriction is step 4 in part: only the source sees a Patient labelled R, V or REDACTED. The
@@ -154,6 +157,10 @@ func impliedPermit(ctx context.Context, d *decision) *Refusal {
 	}
 	if d.p.Kind != Staff {
 		return nil
+	}
+	if g.patient != "" && d.named.keys != nil && !store.Match(g.pipeline("Patient"), d.named.keys) {
+		// A hidden Patient of a person with visible rows is absent, so signal S2 must not reveal it.
+		g.patient, g.person = "", ""
 	}
 	if g.patient == "" {
 		// A request that names no existing patient makes the same reads as one that names a

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -48,6 +49,85 @@ func (v *View) PersonOf(ctx context.Context, id string) (*Person, error) {
 	return nil, nil
 }
 
+// SourcesOf returns the visible Patients of the person of a Patient, with bodies, best first (IDN-121, 122). It
+// returns the Patient alone where the View shows no persons (IDN-124), and store.ErrNotFound for one who is hidden,
+// absent or deleted.
+func (v *View) SourcesOf(ctx context.Context, id string) ([]store.Doc, error) {
+	d, err := v.Get(ctx, store.Ref{Type: "Patient", ID: id})
+	if err != nil {
+		return nil, err
+	}
+	if d.Deleted() {
+		return nil, store.ErrNotFound
+	}
+	return v.withOthers(ctx, []store.Doc{d})
+}
+
+// PatientsByIdentifier returns the Patients that match a predicate and the other visible Patients of these persons,
+// with bodies, each person's best first. Where the View shows no persons, it returns the matches alone (IDN-124). If more than
+// max Patients match, the error is ErrManyPatients.
+func (v *View) PatientsByIdentifier(ctx context.Context, where store.Pred, max int) ([]store.Doc, error) {
+	var matches []store.Doc
+	for d, err := range v.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
+		if err != nil {
+			return nil, fmt.Errorf("find the Patients of an identifier: %w", err)
+		}
+		if matches = append(matches, d); len(matches) > max {
+			return nil, ErrManyPatients
+		}
+	}
+	return v.withOthers(ctx, matches)
+}
+
+// ErrManyPatients says that more Patients match than one answer may have.
+var ErrManyPatients = errors.New("too many Patients match")
+
+// withOthers returns some Patients and the other visible Patients of their persons, with bodies: each person's
+// best first, persons in the order of the Patients.
+func (v *View) withOthers(ctx context.Context, patients []store.Doc) ([]store.Doc, error) {
+	if !v.Joins() {
+		return patients, nil
+	}
+	keys := make([]string, len(patients))
+	for i, d := range patients {
+		keys[i] = personKey(d)
+	}
+	persons, err := v.PersonsByKey(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var refs []store.Ref
+	for _, p := range persons {
+		for _, d := range p.Patients {
+			refs = append(refs, d.Ref)
+		}
+	}
+	byRef := map[store.Ref]store.Doc{}
+	for d, err := range v.All(ctx, refs) {
+		if err != nil {
+			return nil, fmt.Errorf("read the Patients of a person: %w", err)
+		}
+		byRef[d.Ref] = d
+	}
+	out := make([]store.Doc, 0, len(refs))
+	for _, ref := range refs {
+		if d, shown := byRef[ref]; shown {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// SourceOf returns the organisation that a document came from, by ODS code; empty where it is unknown, where the
+// region has no identity policy, and for requesters who are not staff (IDN-125).
+func (v *View) SourceOf(d store.Doc) string {
+	kind := v.grant.principal.Kind
+	if v.guard.keyer.Identity == nil || kind != Staff && kind != System {
+		return ""
+	}
+	return d.Source
+}
+
 // PersonByNumber returns the person of a national number, or nil where the View shows no Patient of it, or it is no
 // national number.
 func (v *View) PersonByNumber(ctx context.Context, system, number string) (*Person, error) {
@@ -76,8 +156,10 @@ const personChunk = 100
 // PersonsByKey returns the persons with some person keys whom the View shows, in the order of the keys.
 func (v *View) PersonsByKey(ctx context.Context, keys []string) ([]*Person, error) {
 	var missing []string
+	noted := map[string]bool{}
 	for _, key := range keys {
-		if _, known := v.persons[key]; !known && !slices.Contains(missing, key) {
+		if _, known := v.persons[key]; !known && !noted[key] {
+			noted[key] = true
 			missing = append(missing, key)
 		}
 	}
@@ -87,8 +169,10 @@ func (v *View) PersonsByKey(ctx context.Context, keys []string) ([]*Person, erro
 		}
 	}
 	var out []*Person
+	taken := map[*Person]bool{}
 	for _, key := range keys {
-		if p := v.persons[key]; p != nil && !slices.Contains(out, p) {
+		if p := v.persons[key]; p != nil && !taken[p] {
+			taken[p] = true
 			out = append(out, p)
 		}
 	}

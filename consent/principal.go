@@ -45,6 +45,7 @@ type Principal struct {
 	Scopes         Scopes
 	Patient        string // id of the bound Patient; empty for none
 	Person         string // person key of that Patient when the token was issued; empty for unknown
+	Number         string // NHS number with which a patient signed in; empty for unknown
 	Authority      string // of a proxy
 	Flow           string
 	IDPrefix       string // id space of a source system
@@ -114,4 +115,6 @@ const (
 	Validate      Interaction = "validate"
 	Everything    Interaction = "everything"
 	LastN         Interaction = "lastn"
+	Sources       Interaction = "sources"
+	IHEPIX        Interaction = "ihe-pix"
 )

@@ -62,13 +62,30 @@ func (b *Bundle) Entry(members ...string) {
 	b.out = append(b.out, '}')
 }
 
-// Resource adds a resource with its search mode.
-func (b *Bundle) Resource(fullURL string, body []byte, mode string) {
+// Resource adds a resource with its search mode. extension is a member of the entry, as SourceExtension returns
+// it; empty for none.
+func (b *Bundle) Resource(fullURL string, body []byte, mode, extension string) {
 	b.next()
+	if extension != "" {
+		b.out = append(append(b.out, extension...), ',')
+	}
 	b.out = append(append(b.out, `"fullUrl":`...), Quoted(fullURL)...)
 	b.out = append(append(b.out, `,"resource":`...), body...)
 	b.out = append(append(b.out, `,"search":{"mode":"`...), mode...)
 	b.out = append(b.out, `"}}`...)
+}
+
+// ODSCodeSystem is the system of Identifiers of organisations.
+const ODSCodeSystem = "https://fhir.nhs.uk/Id/ods-organization-code"
+
+// SourceExtension returns the member of an entry that names the organisation from which the resource came, by ODS
+// code, for a server with a FHIR base (IDN-125). It is empty for no organisation.
+func SourceExtension(base, ods string) string {
+	if ods == "" {
+		return ""
+	}
+	return `"extension":[{"url":` + Quoted(base+"/StructureDefinition/source-organisation") +
+		`,"valueIdentifier":{"system":"` + ODSCodeSystem + `","value":` + Quoted(ods) + `}}]`
 }
 
 // Outcome adds an OperationOutcome entry, unless there are no issues.

@@ -74,6 +74,9 @@ func TestCommandsAreRecorded(t *testing.T) {
 		{name: "reindex", record: "reindex"},
 		{name: "reindex", args: []string{"--status"}, record: "reindex-status"},
 		{name: "explain", args: []string{"Patient?family=x"}, record: "explain"},
+		{name: "identity contradicted", record: "identity-list"},
+		{name: "identity differing", record: "identity-list"},
+		{name: "identity duplicates", record: "identity-list"},
 		{name: "backup", args: []string{"--out", backup}, record: "backup"},
 		{name: "restore", store: restored, args: []string{backup}, record: "restore"},
 		{name: "restore", args: []string{backup}, fails: true, record: "restore"}, // not empty

@@ -71,7 +71,7 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) storetest
 
 // TestAtOnceOnTheReferenceStore, TestAtOnceOnPebble and TestAtOnceOnMongoDB: while many requesters write and
 // documents are rekeyed, every acknowledged directive is in force at every instant that a reader can see;
-// afterwards register, facts and index equal a rebuild (CON-1401, CON-1509, CON-1603).
+// afterwards register, facts and index equal a rebuild (CON-1401, CON-1509, CON-1603, IDN-106, IDN-109).
 func TestAtOnceOnTheReferenceStore(t *testing.T) {
 	rounds(t, onReference, firstOnReference, func(*testing.T) storetest.Engine { return storetest.NewReference(nil) })
 }

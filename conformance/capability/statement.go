@@ -3,6 +3,7 @@
 package capability
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,12 +28,14 @@ type Server struct {
 	Operations        []Operation
 	Index             *index.Indexer
 	UpdateCreate      bool
+	Persons           bool // references to Patients mean persons (IDN-125)
 }
 
 // Operation is a routed operation. Repeats of one operation are listed once.
 type Operation struct {
-	Name  string
-	Types []string // types on which it can be invoked; nil for all
+	Name       string
+	Types      []string // types on which it can be invoked; nil for all
+	Definition string   // canonical URL of the OperationDefinition; empty for one of the standard
 }
 
 type statement struct {
@@ -87,6 +90,7 @@ type resource struct {
 	SearchRevInclude  []string      `json:"searchRevInclude,omitempty"`
 	SearchParam       []searchParam `json:"searchParam,omitempty"`
 	Operation         []operation   `json:"operation,omitempty"`
+	Documentation     string        `json:"documentation,omitempty"`
 }
 
 type operation struct {
@@ -95,10 +99,17 @@ type operation struct {
 }
 
 type searchParam struct {
-	Name       string `json:"name"`
-	Definition string `json:"definition,omitempty"`
-	Type       string `json:"type"`
+	Name          string `json:"name"`
+	Definition    string `json:"definition,omitempty"`
+	Type          string `json:"type"`
+	Documentation string `json:"documentation,omitempty"`
 }
+
+// What a search means where Patients are joined to persons (IDN-120, 121, 124).
+const (
+	referenceMeansPerson = "A reference to a Patient, and :identifier with a national number, means the person: rows that name any visible Patient of this person, or its national number, match. For clients that write their organisation's data the value is literal."
+	patientsArePersons   = "A search returns each person once: of the visible Patients that match, the one of the highest rank. Totals and pages count persons. A read, and a search by _id, returns the Patient that is named; $sources returns all visible Patients of the person, $ihe-pix their identifiers. Compartments, $everything, chains, _has and _revinclude are of the person. For clients that write their organisation's data each Patient is a row of its own."
+)
 
 // revised is the date of the last change of the statement's structure.
 const revised = "2026-11-24"
@@ -132,7 +143,7 @@ func Statement(srv Server) (body []byte, etag string, err error) {
 // globalParams returns the parameters that all types have and the index does not: their values
 // are not keys of the resource.
 func globalParams() []searchParam {
-	return []searchParam{{"_filter", "http://hl7.org/fhir/SearchParameter/filter", "special"}, {Name: "_list", Type: "special"}}
+	return []searchParam{{"_filter", "http://hl7.org/fhir/SearchParameter/filter", "special", ""}, {Name: "_list", Type: "special"}}
 }
 
 // revIncludes returns, for each type, the reference parameters that may refer to it, as Type:code.
@@ -156,11 +167,18 @@ func (srv Server) resource(typ string, revIncludes []string) resource {
 	r := resource{Type: typ, Versioning: "versioned", ReadHistory: slices.Contains(srv.Interactions, "vread"), UpdateCreate: srv.UpdateCreate,
 		ConditionalCreate: slices.Contains(srv.Interactions, "create"), ConditionalRead: "full-support",
 		ConditionalUpdate: slices.Contains(srv.Interactions, "update"), ConditionalDelete: srv.ConditionalDelete, SearchRevInclude: revIncludes}
+	if srv.Persons && typ == "Patient" {
+		r.Documentation = patientsArePersons
+	}
 	for _, code := range srv.Interactions {
 		r.Interaction = append(r.Interaction, interaction{code})
 	}
 	for _, p := range srv.Index.Params(typ) {
-		r.SearchParam = append(r.SearchParam, searchParam{p.Code, p.URL, string(p.Kind)})
+		documentation := ""
+		if srv.Persons && p.Kind == index.Reference && slices.Contains(p.Targets, "Patient") {
+			documentation = referenceMeansPerson
+		}
+		r.SearchParam = append(r.SearchParam, searchParam{p.Code, p.URL, string(p.Kind), documentation})
 		if p.Kind == index.Reference {
 			r.SearchInclude = append(r.SearchInclude, typ+":"+p.Code)
 		}
@@ -170,7 +188,7 @@ func (srv Server) resource(typ string, revIncludes []string) resource {
 		if op.Types != nil {
 			base = typ
 		}
-		o := operation{op.Name, "http://hl7.org/fhir/OperationDefinition/" + base + "-" + op.Name}
+		o := operation{op.Name, cmp.Or(op.Definition, "http://hl7.org/fhir/OperationDefinition/"+base+"-"+op.Name)}
 		if (op.Types == nil || slices.Contains(op.Types, typ)) && !slices.Contains(r.Operation, o) {
 			r.Operation = append(r.Operation, o)
 		}

@@ -75,6 +75,7 @@ var readings = []channel{
 	newChannel("18 batch", `"type":"batch"`),
 	newChannel("19 $everything", `/\$everything`),
 	newChannel("19 $lastn", `/\$lastn`),
+	newChannel("19 $sources and $ihe-pix", `/\$(sources|ihe-pix)`),
 	newChannel("19 $meta", `^(GET|HEAD) .*/\$meta\?`),
 	newChannel("19 $validate", `/\$validate`),
 	newChannel("22 Binary", `^(GET|HEAD) /Binary`),

@@ -149,7 +149,8 @@ func (e *evaluator) unknownPerson(person string) bool {
 type statements struct{ optedOut, denied, restricted bool }
 
 // inForce returns the statements that cover a name: those that name it, one of the Patients that it may mean, or
-// another Patient that has or had one of the NHS numbers of these (IDN-130).
+// another Patient that has or had one of the NHS numbers of these. What covers a Patient covers those that its source
+// merged with it (IDN-130).
 func (e *evaluator) inForce(name string) statements {
 	if s, known := e.inForceOf[name]; known {
 		return s
@@ -164,8 +165,14 @@ func (e *evaluator) inForce(name string) statements {
 	if strings.HasPrefix(name, "nhs:") {
 		patients = e.bearersOf(name)
 	}
-	for _, patient := range patients {
+	for i := 0; i < len(patients); i++ {
+		patient := patients[i]
 		add(patient)
+		for _, tied := range e.tiedTo(patient) {
+			if !slices.Contains(patients, tied) {
+				patients = append(patients, tied)
+			}
+		}
 		if name != patient && !validNumber(name) || !e.remembered(patient) {
 			continue
 		}
@@ -180,6 +187,42 @@ func (e *evaluator) inForce(name string) statements {
 	}
 	e.inForceOf[name] = s
 	return s
+}
+
+// tiedTo returns the ids of the Patients that a link of type replaces or replaced-by ties to a Patient of the same source,
+// in either direction, or to the same third one.
+func (e *evaluator) tiedTo(id string) []string {
+	if !e.remembered(id) {
+		return nil
+	}
+	var out []string
+	for other, v := range e.newest {
+		if v.Ref.Type != "Patient" || v.Ref.ID == id || !e.remembered(v.Ref.ID) || v.Source != e.sourceOfPatient(id) {
+			continue
+		}
+		if slices.ContainsFunc(v.ties(), func(name string) bool { return slices.Contains(e.newest["Patient/"+id].ties(), name) }) {
+			out = append(out, strings.TrimPrefix(other, "Patient/"))
+		}
+	}
+	return out
+}
+
+func (e *evaluator) sourceOfPatient(id string) string {
+	if p := e.newest["Patient/"+id]; p != nil {
+		return p.Source
+	}
+	return ""
+}
+
+// ties returns the ids that tie a version of a Patient to others of its source: its own, and those that its links name.
+func (v *version) ties() []string {
+	out := []string{v.Ref.ID}
+	for _, value := range valuesAt(v.decoded, "link") {
+		if link, _ := value.(map[string]any); link["type"] == "replaces" || link["type"] == "replaced-by" {
+			out = append(out, patientOf(link["other"]))
+		}
+	}
+	return slices.DeleteFunc(out, func(id string) bool { return id == "" })
 }
 
 // bearersOf returns the ids of the Patients that have or had a number.
@@ -241,6 +284,11 @@ func (e *evaluator) namedPerson(q question) string {
 		}
 	}
 	person := ""
+	if q.patientNumber == "" && len(named) == 1 { // by its id, a hidden Patient of a visible person is absent
+		if key, _ := e.personOf(named[0]); e.requester.staff && !e.recordHidden(key) && !e.visibleToStaff(named[0]) {
+			return ""
+		}
+	}
 	for n, v := range named {
 		key, _ := e.personOf(v)
 		if n > 0 && key != person {

@@ -183,7 +183,7 @@ func (e *evaluator) mentionHidden(name string) bool {
 	return e.recordHidden(name) || !p.ordinary()
 }
 
-// hasOwnRows reports whether the requester's organisation wrote an ordinary row of a person. If patient
+// hasOwnRows reports whether the requester's organisation wrote an ordinary row of care for a person. If patient
 // is not empty, the row must be about the person through that Patient (IDN-132).
 func (e *evaluator) hasOwnRows(person, patient string) bool {
 	for _, v := range e.newest {
@@ -194,9 +194,12 @@ func (e *evaluator) hasOwnRows(person, patient string) bool {
 	return false
 }
 
-// countsAsOwnRow reports whether a version is of a live, ordinary row of the requester's organisation.
+// care are the types of rows that are care given (IDN-132).
+var care = []string{"AllergyIntolerance", "Appointment", "CareTeam", "Condition", "DocumentReference", "Encounter", "MedicationRequest", "Observation", "RiskAssessment"}
+
+// countsAsOwnRow reports whether a version is of a live, ordinary row of care that the requester's organisation gave.
 func (e *evaluator) countsAsOwnRow(v *version) bool {
-	return !v.Deleted() && v == e.newest[v.Ref.String()] && v.Source == e.requester.organisation && v.ordinary() && !e.restrictedAtDeletion(v)
+	return slices.Contains(care, v.Ref.Type) && !v.Deleted() && v == e.newest[v.Ref.String()] && v.Source == e.requester.organisation && v.ordinary() && !e.restrictedAtDeletion(v)
 }
 
 // isOrRevealsDirective reports whether a version is a directive or reveals one (CON-409).

@@ -32,7 +32,7 @@ func (g *generator) patientBody(id string) string {
 		`"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`","given":["`+pick(g, "Ann", "Ben")+`"]}]`,
 		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(80, `"birthDate":"`+g.birthDate(number)+`"`),
 		g.maybe(20, `"photo":[{"title":"x"}]`), g.maybe(90, practice),
-		g.maybe(8, `"link":[{"other":`+g.aPatient()+`,"type":"seealso"}]`))
+		g.maybe(8, `"link":[{"other":`+g.aPatient()+`,"type":"`+pick(g, "seealso", "replaces", "replaced-by")+`"}]`))
 }
 
 // body draws the body of a row.

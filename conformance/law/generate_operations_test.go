@@ -46,6 +46,20 @@ func (g *generator) everything() question {
 	return q
 }
 
+// personOperation draws $sources or $ihe-pix.
+func (g *generator) personOperation() question {
+	id := g.anID("Patient")
+	q := question{method: pick(g, "GET", "GET", "POST"), path: "/Patient/" + id + "/$sources", patientID: id}
+	if number := g.numbers[id]; number != "" && g.chance(60) {
+		q.patientID, q.patientNumber = "", number
+		q.path = "/Patient/$ihe-pix?sourceIdentifier=" + url.QueryEscape(nhsSystem+"|"+number)
+		if g.chance(20) {
+			q.path += "&targetSystem=" + url.QueryEscape("http://local")
+		}
+	}
+	return q
+}
+
 // lastN draws Observation/$lastn of a patient.
 func (g *generator) lastN() question {
 	q := question{patientID: g.anID("Patient")}

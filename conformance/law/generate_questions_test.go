@@ -69,8 +69,10 @@ func (g *generator) reading() question {
 		draw = g.everything
 	case n < 410:
 		draw = g.binaryRead
-	case n < 435:
+	case n < 429:
 		draw = g.lastN
+	case n < 435:
+		draw = g.personOperation
 	case n < 453:
 		draw = g.validate
 	case n < 455:

@@ -83,13 +83,20 @@ func (g *generator) world() []write {
 	for range 15 + g.IntN(40) {
 		out = append(out, g.newRow(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "DocumentReference", "Binary", "Appointment", "CareTeam", "RiskAssessment")))
 	}
+	directives := 2 + g.IntN(3)
+	if g.chance(20) { // so many documents for each person with a directive that totals are counted by complement
+		directives = 1
+		for range 25 {
+			out = append(out, g.newRow("Observation"))
+		}
+	}
 	for range 2 + g.IntN(5) {
 		out = append(out, g.newRow(pick(g, "List", "List", "Provenance", "ValueSet")))
 	}
 	for range 1 + g.IntN(5) {
 		out = append(out, g.newRow("Bundle"))
 	}
-	for range 2 + g.IntN(3) {
+	for range directives {
 		out = append(out, g.newRow("Consent"))
 	}
 	for range g.IntN(4) {

@@ -247,8 +247,5 @@ func brokenPersons() []brokenGuard {
 		{"persons: own rows", "an own row brings all Patients of a person who opted out", "TestReading$", []insertion{
 			{"patient-named", `if broken("persons: own rows") { named.Set = facts.SetFunc(func(string) bool { return true }) }`},
 		}},
-		{"persons: withheld by another name", "a row that a directive hides by another name of a person is not reported as withheld", "TestReading$", []insertion{
-			{"irregular-row", `if broken("persons: withheld by another name") { several = len(owners) > 1 }`},
-		}},
 	}
 }

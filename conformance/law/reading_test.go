@@ -289,6 +289,8 @@ func (r requester) permits(q question) bool {
 		return r.hasScope(parts[1], "r") || len(parts) == 3 && (r.hasScope(parts[1], "c") || r.hasScope(parts[1], "u"))
 	case strings.Contains(path, "$lastn"):
 		return r.hasScope("Observation", "s")
+	case strings.Contains(path, "$ihe-pix"):
+		return r.hasScope("Patient", "s")
 	case strings.Contains(path, "$"):
 		return r.hasScope(parts[1], "r") && !slices.ContainsFunc(namedTypes(q.path), func(typ string) bool { return !r.hasScope(typ, "s") })
 	case len(parts) == 1: // several types
@@ -325,7 +327,7 @@ func (l *reading) countCase(a pageRequests, got string, out *pageAnswers) {
 func isSearch(q question) bool {
 	path, _, _ := strings.Cut(q.path, "?")
 	parts := strings.Split(path, "/")
-	if strings.Contains(path, "$everything") || strings.Contains(path, "$lastn") {
+	if strings.Contains(path, "$everything") || strings.Contains(path, "$lastn") || strings.Contains(path, "$sources") {
 		return q.method != "HEAD"
 	}
 	return q.method == "POST" && strings.HasSuffix(path, "/_search") || q.method == "GET" && path != "/metadata" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)

@@ -68,6 +68,10 @@ var (
 		"POST /:type/$everything":            {channel: "19 $everything", pattern: `^POST /\w+/\$everything\?`},
 		"GET /:type/$lastn":                  {channel: "19 $lastn", pattern: `^GET /\w+/\$lastn\?`},
 		"POST /:type/$lastn":                 {channel: "19 $lastn", pattern: `^POST /\w+/\$lastn\?`},
+		"GET /:type/:id/$sources":            {channel: "19 $sources and $ihe-pix", pattern: `^GET /\w+/[^/?]+/\$sources\?`},
+		"POST /:type/:id/$sources":           {channel: "19 $sources and $ihe-pix", pattern: `^POST /\w+/[^/?]+/\$sources\?`},
+		"GET /:type/$ihe-pix":                {channel: "19 $sources and $ihe-pix", pattern: `^GET /\w+/\$ihe-pix\?`},
+		"POST /:type/$ihe-pix":               {channel: "19 $sources and $ihe-pix", pattern: `^POST /\w+/\$ihe-pix\?`},
 	}
 	pageLinks = map[string]coverage{"self": {channel: "06 pages"}, "first": {channel: "06 pages"}, "previous": {channel: "06 pages"}, "next": {channel: "06 pages"}}
 )

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
@@ -36,6 +37,10 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 		return
 	}
 	part := visiblePart(t, e, m.region)
+	if e.requester.sourceSystem { // with the facts that follow from its own documents: writes rekey dependents
+		_, err := reindex.New(part.guard, part.store.(reindex.DB), func() time.Time { return part.now }).All(context.Background(), func(context.Context, reindex.Walk) error { return nil })
+		part.noError(err)
+	}
 	if m.http {
 		part.overHTTP()
 		defer closeServers(part)
@@ -113,7 +118,7 @@ func (e *evaluator) hasOrphanRows() bool {
 			return true
 		}
 	}
-	if slices.ContainsFunc(e.versions, e.inheritsHiddenOwners) {
+	if slices.ContainsFunc(e.versions, e.inheritsHiddenOwners) || slices.ContainsFunc(e.versions, e.hiddenPatientDecides) {
 		return true
 	}
 	if !e.requester.staff {
@@ -145,6 +150,16 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 		}
 	}
 	return false
+}
+
+// hiddenPatientDecides reports whether a version is of a hidden Patient that decides who may record a directive: the patient
+// index's Patient of the person of a visible Patient (IDN-133).
+func (e *evaluator) hiddenPatientDecides(v *version) bool {
+	person, live := e.livePerson(v.Ref.ID)
+	if v.Ref.Type != "Patient" || !live || e.isVisible(v) || v.Source != e.region.index {
+		return false
+	}
+	return slices.ContainsFunc(e.patientsOf(person), e.isVisible)
 }
 
 // isHiddenOwnRow reports whether a version is of an own row that opens the record of a person who opts out, but is itself

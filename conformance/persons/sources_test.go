@@ -69,7 +69,7 @@ func TestFiveSources(t *testing.T) {
 			}
 			check("Observation?patient:identifier="+nhs+"|"+number, observations...)
 			check("Observation?patient.identifier="+nhs+"|"+number, append(slices.Clone(observations), "Observation/xun.o")...)
-			// A chain by a name that only one of the Patients has finds the rows of all; the untraced one is a stranger.
+			// _include stays literal (IDN-123). A chain by a name that only one of the Patients has finds the rows of all; the untraced one is a stranger.
 			check("Observation?patient.family=Married", append(slices.Clone(observations), "Observation/xun.o")...)
 			check("Observation?patient:Patient.family=Married&_count=2", append(slices.Clone(observations), "Observation/xun.o")...)
 			check("Observation?patient.family=Other", "Observation/xgp.q")

@@ -49,7 +49,7 @@ func importRules() []importRule {
 		{"consent/register", []string{"consent", "consent/backlog", "consent/definitions", "consent/reindex", "consent/audit"}, "the register depends on facts, not on decisions"},
 		{"consent/backlog", []string{"consent", "consent/register", "consent/definitions", "consent/reindex", "consent/audit"}, "the backlog depends on facts, not on decisions"},
 		{"consent/definitions", []string{"consent", "consent/facts", "consent/register", "consent/backlog", "consent/reindex", "consent/audit"}, "definitions depend on the indexer, not on decisions"},
-		{"consent", []string{"consent/reindex", "consent/audit"}, "the guard is below the packages that use it"},
+		{"consent", []string{"consent/reindex", "consent/worklist", "consent/audit"}, "the guard is below the packages that use it"},
 		{"consent/...", append(append([]string{"fhir/search/...", "fhir/rest", "interop/...", "cmd/..."}, drivers...), engines...), "consent is below search and does not depend on an engine"},
 		{"fhir/search/...", append([]string{"fhir/rest", "interop/...", "cmd/..."}, append(drivers, engines...)...), "search runs on a View"},
 		{"fhir/search/join", []string{"fhir/search"}, "joins do not depend on query strings"},

@@ -129,7 +129,6 @@ func withCrossTypeKeys(typ string, keys []store.Key, source string) []store.Key 
 	owners := index.Owners(keys)
 	ordinary := Has(keys, index.FactOrdinary)
 	several := len(owners) > 1 || len(index.Names(keys, index.AboutPrefix())) > 0
-	//law:irregular-row
 	for _, owner := range owners {
 		if ordinary && source != "" && index.IsCare(typ) {
 			keys = append(keys, index.SourceRowKey(owner, source))

@@ -132,14 +132,19 @@ func (k *Keyer) ownerByID(ctx context.Context, reader Reader, d store.Doc, ref s
 
 // ownerItself is the ownership of a Patient.
 func (k *Keyer) ownerItself(ctx context.Context, reader Reader, d store.Doc) (ownership, error) {
-	state, err := personOf(k.Identity, d.Body, d.Source, d.Updated, func(number string) (string, bool, error) {
-		return k.indexBirthDate(ctx, reader, d.Ref.ID, number)
-	})
+	state, err := k.StateOf(ctx, reader, d)
 	if err != nil {
 		return ownership{}, err
 	}
 	//law:patient-contradicted
 	return ownership{owners: []string{cmp.Or(state.Number, d.Ref.ID)}, patients: []string{d.Ref.ID}, resolved: !state.Contradicted, contradicted: state.Contradicted}, nil
+}
+
+// StateOf returns who a Patient is, and why (IDN-102 to 106).
+func (k *Keyer) StateOf(ctx context.Context, reader Reader, d store.Doc) (PersonState, error) {
+	return personOf(k.Identity, d.Body, d.Source, d.Updated, func(number string) (string, bool, error) {
+		return k.indexBirthDate(ctx, reader, d.Ref.ID, number)
+	})
 }
 
 // indexBirthDate returns the birth date of the patient index's joined Patient of a number. Where there are

@@ -55,7 +55,7 @@ func personOf(i *policy.Identity, body []byte, source string, at time.Time, inde
 		if err != nil {
 			return PersonState{}, err
 		}
-		if found && !sameDate(birthDate, gjson.GetBytes(body, "birthDate").Str) {
+		if found && !SameDate(birthDate, gjson.GetBytes(body, "birthDate").Str) {
 			return PersonState{Contradicted: true, Reason: OtherBirthday}, nil
 		}
 	}
@@ -150,6 +150,6 @@ func inUse(id gjson.Result, at time.Time) bool {
 	return start <= day[:min(len(start), len(day))] && (end == "" || end >= day[:min(len(end), len(day))])
 }
 
-// sameDate reports whether two FHIR dates may be the same day: one is a prefix of the other, or one is missing
+// SameDate reports whether two FHIR dates may be the same day: one is a prefix of the other, or one is missing
 // (IDN-104).
-func sameDate(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
+func SameDate(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }

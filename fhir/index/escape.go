@@ -25,6 +25,11 @@ func Split(raw string, sep byte) ([]string, error) {
 	return append(parts, raw[start:]), nil
 }
 
+// Escape returns a value with a backslash before each character that separates values or parts (SRCH-014).
+func Escape(value string) string {
+	return strings.NewReplacer(`\`, `\\`, `|`, `\|`, `$`, `\$`, `,`, `\,`).Replace(value)
+}
+
 // Unescape removes the backslashes of SRCH-014.
 func Unescape(raw string) (string, error) {
 	if strings.IndexByte(raw, '\\') < 0 {

@@ -30,6 +30,8 @@ func TestDispatch(t *testing.T) {
 		{"POST", "", consent.Batch, pathParams{}, ""},
 		{"POST", "/Patient/_search", consent.Search, pathParams{typ: "Patient"}, ""},
 		{"GET", "/Patient/1/$everything", consent.Everything, pathParams{typ: "Patient", id: "1"}, ""},
+		{"GET", "/Patient/1/$sources", consent.Sources, pathParams{typ: "Patient", id: "1"}, ""},
+		{"POST", "/Patient/$ihe-pix", consent.IHEPIX, pathParams{typ: "Patient"}, ""},
 		{"PUT", "/Patient/1/_history", "", pathParams{}, "GET, HEAD"},
 		{"PUT", "", "", pathParams{}, "GET, HEAD, POST"},
 		{"OPTIONS", "/Patient/1", "", pathParams{}, "DELETE, GET, HEAD, PATCH, PUT"},

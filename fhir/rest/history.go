@@ -224,7 +224,7 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 	}
 	a := &answer{status: 200, count: total}
 	for _, d := range docs {
-		s.historyEntry(b, d)
+		s.historyEntry(b, d, v.SourceOf(d))
 		if !d.Deleted() {
 			a.disclosed = append(a.disclosed, audit.ItemOf(d, false, v.MayHaveCut(d)))
 		}
@@ -250,8 +250,9 @@ func (s *Server) instanceTotal(ctx context.Context, c *call, v *consent.View, q 
 	return &n, nil
 }
 
-// historyEntry adds the entry of one version (REST-201, 202).
-func (s *Server) historyEntry(b *fhir.Bundle, d store.Doc) {
+// historyEntry adds the entry of one version (REST-201, 202). source is the organisation that the entry names;
+// empty for none.
+func (s *Server) historyEntry(b *fhir.Bundle, d store.Doc, source string) {
 	method, status, url := "PUT", "200 OK", d.Ref.String()
 	switch d.Origin {
 	case store.Created:
@@ -262,7 +263,11 @@ func (s *Server) historyEntry(b *fhir.Bundle, d store.Doc) {
 	case store.Deleted:
 		method, status = "DELETE", "204 No Content"
 	}
-	members := []string{`"fullUrl":` + fhir.Quoted(s.cfg.Base+"/"+d.Ref.String())}
+	var members []string
+	if extension := fhir.SourceExtension(s.cfg.Base, source); extension != "" {
+		members = append(members, extension)
+	}
+	members = append(members, `"fullUrl":`+fhir.Quoted(s.cfg.Base+"/"+d.Ref.String()))
 	if !d.Deleted() {
 		members = append(members, `"resource":`+string(d.Body))
 	}

@@ -60,7 +60,7 @@ func (s *Server) newStatement(x *index.Indexer) (*statement, error) {
 	for _, r := range s.routes() {
 		code := string(r.interaction)
 		if name := r.operation(); name != "" {
-			operations = append(operations, capability.Operation{Name: name, Types: typesOf(s.operations(), name)})
+			operations = append(operations, capability.Operation{Name: name, Types: typesOf(s.operations(), name), Definition: s.definitionOf(name)})
 			continue
 		}
 		switch r.interaction {
@@ -77,11 +77,22 @@ func (s *Server) newStatement(x *index.Indexer) (*statement, error) {
 	var err error
 	t.body, t.etag, err = capability.Statement(capability.Server{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: s.capability.types, Interactions: of,
-		System: system, Index: x, UpdateCreate: s.cfg.Unguarded,
+		System: system, Index: x, UpdateCreate: s.cfg.Unguarded, Persons: s.cfg.Guard.Identity() != nil,
 		Operations: operations, PatchFormat: []string{jsonPatch, fhirJSON},
 		Compartments: []string{"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"}, ConditionalDelete: map[bool]string{true: "multiple", false: "single"}[s.cfg.Limits.ConditionalDelete > 0],
 	})
 	return t, err
+}
+
+// definitionOf returns the canonical URL of an operation that is not one of the standard; empty for all others.
+func (s *Server) definitionOf(operation string) string {
+	switch operation {
+	case "sources":
+		return s.cfg.Base + "/OperationDefinition/Patient-sources"
+	case "ihe-pix":
+		return "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"
+	}
+	return ""
 }
 
 // metadata answers without a token (REST-250, 251).

@@ -29,6 +29,10 @@ func (s *Server) operations() []operation {
 		{route{http.MethodPost, "/:type/$everything", consent.Everything, s.everythingOfMine, false}, patient},
 		{route{http.MethodGet, "/:type/$lastn", consent.LastN, s.lastN, false}, []string{"Observation"}},
 		{route{http.MethodPost, "/:type/$lastn", consent.LastN, s.lastN, false}, []string{"Observation"}},
+		{route{http.MethodGet, "/:type/:id/$sources", consent.Sources, s.sources, false}, patient},
+		{route{http.MethodPost, "/:type/:id/$sources", consent.Sources, s.sources, false}, patient},
+		{route{http.MethodGet, "/:type/$ihe-pix", consent.IHEPIX, s.crossReference, false}, patient},
+		{route{http.MethodPost, "/:type/$ihe-pix", consent.IHEPIX, s.crossReference, false}, patient},
 	}
 }
 

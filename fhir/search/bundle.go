@@ -177,6 +177,7 @@ func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal
 	return page("next", *next, before[max(0, len(before)-keptPages):])
 }
 
+// Bundle writes a page as a searchset. Entries name the source of their resource to staff (IDN-125).
 func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageRequest, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
@@ -184,13 +185,13 @@ func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageReque
 		return nil, err
 	}
 	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
-	b.Room(roomFor(page.Matches) + roomFor(page.Included))
+	b.Room(s.roomFor(v, page.Matches) + s.roomFor(v, page.Included))
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.Cut(d.Body), "match")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.Cut(d.Body), "match", fhir.SourceExtension(s.Base, v.SourceOf(d)))
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.included().Cut(d.Body), "include")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.included().Cut(d.Body), "include", fhir.SourceExtension(s.Base, v.SourceOf(d)))
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings
@@ -214,9 +215,11 @@ func withheld() fhir.Issue {
 }
 
 // roomFor estimates the size in bytes of the entries of documents.
-func roomFor(docs []store.Doc) int {
-	const frame = 160 // address, mode and the JSON around them
-	n := 0
+func (s *Service) roomFor(v *consent.View, docs []store.Doc) int {
+	frame, n := 160, 0 // address, mode and the JSON around them
+	if len(docs) > 0 {
+		frame += len(fhir.SourceExtension(s.Base, v.SourceOf(docs[0])))
+	}
 	for _, d := range docs {
 		n += len(d.Body) + frame
 	}

@@ -250,7 +250,7 @@ func (t *Tokens) principal(ctx context.Context, stored storedToken, address stri
 		if err != nil {
 			return consent.Principal{}, fmt.Errorf("find the patient of a token: %w", err)
 		}
-		p.Patient, p.Person = in.Patient, in.Person
+		p.Patient, p.Person, p.Number = in.Patient, in.Person, person.Patient
 		return p, nil
 	}
 	role, _ := t.cfg.Policy.Role(person.Role)

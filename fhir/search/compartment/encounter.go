@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -80,8 +79,7 @@ func (w *walk) findSubject(ctx context.Context) error {
 
 // token returns a token in the form of a search parameter.
 func token(system, value string) string {
-	escape := strings.NewReplacer(`\`, `\\`, `|`, `\|`, `$`, `\$`, `,`, `\,`)
-	return escape.Replace(system) + "|" + escape.Replace(value)
+	return index.Escape(system) + "|" + index.Escape(value)
 }
 
 // rows returns the predicate of the rows of a type that name the subject.

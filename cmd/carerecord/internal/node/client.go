@@ -43,24 +43,37 @@ func dial(cfg Config) *client {
 // send sends one operation and returns the body of a 200. Every other status is an error with
 // the body as its text.
 func (c *client) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	var out bytes.Buffer
+	if err := c.stream(ctx, method, path, body, &out); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// stream sends one operation and copies the body of a 200 to out. Every other status is an error with the body as
+// its text.
+func (c *client) stream(ctx context.Context, method, path string, body []byte, out io.Writer) error {
 	q, err := http.NewRequestWithContext(ctx, method, "http://carerecord"+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	q.Header.Set(operatorHeader, operatorName())
 	resp, err := c.http.Do(q)
 	if err != nil {
-		return nil, fmt.Errorf("send to the running server: %w", err)
+		return fmt.Errorf("send to the running server: %w", err)
 	}
 	defer resp.Body.Close()
-	out, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read from the running server: %w", err)
-	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s", bytes.TrimSpace(out))
+		var text bytes.Buffer
+		if _, err := io.Copy(&text, resp.Body); err != nil {
+			return fmt.Errorf("read from the running server: %w", err)
+		}
+		return fmt.Errorf("%s", bytes.TrimSpace(text.Bytes()))
 	}
-	return out, nil
+	if _, err := io.Copy(out, resp.Body); err != nil {
+		return fmt.Errorf("read from the running server: %w", err)
+	}
+	return nil
 }
 
 // sendJSON sends one operation without a body and decodes the answer.

@@ -36,6 +36,7 @@ func (n *Node) operations() []operation {
 		{"GET /reindex", "reindex-status", n.answerStatus, auditAfter},
 		{"POST /reindex", "reindex", n.answerReindex, auditBefore},
 		{"GET /explain", "explain", n.answerExplain, auditHandler},
+		{"GET /identities", "identity-list", n.answerIdentities, auditAfter},
 		{"POST /backup", "backup", n.answerBackup, auditBefore},
 		{"POST /restore/confirm", "confirm-restore", n.answerConfirm, auditHandler},
 		{"POST /load", "load", n.answerLoad, auditHandler},
@@ -58,6 +59,7 @@ func (n *Node) recorded(op operation) http.HandlerFunc {
 		}
 		out := newUnsentResponse()
 		op.handle(out, q)
+		o.Of = out.of
 		if o.Status = out.status; op.audit == auditAfter || o.Status != http.StatusOK {
 			if err := n.audit(q.Context(), o); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -81,6 +83,8 @@ type unsentResponse struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	of     string                    // the object of the operation, for the audit record; empty for none
+	stream func(http.ResponseWriter) // writes the rest of the body when the answer is sent; nil for none
 }
 
 func newUnsentResponse() *unsentResponse {
@@ -103,4 +107,7 @@ func (r *unsentResponse) send(w http.ResponseWriter) {
 	}
 	w.WriteHeader(r.status)
 	w.Write(r.body.Bytes())
+	if r.stream != nil {
+		r.stream(w)
+	}
 }

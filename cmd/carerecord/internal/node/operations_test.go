@@ -51,6 +51,7 @@ func TestOperationsAreRecorded(t *testing.T) {
 		"GET /reindex":          {{"", "", "permit"}},
 		"POST /reindex":         {{"?rate=-1", "", "permit"}, {"?rate=x", "", "refuse"}},
 		"GET /explain":          {{"?search=" + url.QueryEscape("Patient?family=x"), "", "permit"}, {"?search=x/y", "", "refuse"}},
+		"GET /identities":       {{"?list=duplicates", "", "permit"}, {"?list=x", "", "refuse"}},
 		"POST /backup":          {{"?out=" + url.QueryEscape(t.TempDir()), "", "permit"}, {"?out=" + url.QueryEscape(cfg.PolicyDir), "", "fail"}},
 		"POST /restore/confirm": {{"?from=2026-01-01T00:00:00Z", "", "refuse"}, {"?from=x", "", "refuse"}},
 		"POST /load":            {{"?source=XAC01&validation=strict", bundleBody, "permit"}, {"?source=NONE&validation=strict", bundleBody, "refuse"}, {"?validation=x", bundleBody, "refuse"}},
@@ -107,12 +108,13 @@ func TestAdminIsRecorded(t *testing.T) {
 	for pattern := range node.operatorRoutes() {
 		paths = append(paths, pattern)
 	}
+	queries := map[string]string{"GET /admin/identities": "list=contradicted"}
 	var last uint64
 	address := 0
 	ask := func(pattern, query string, tokens ...string) (*httptest.ResponseRecorder, []audit.Record) {
 		t.Helper()
 		method, path, _ := strings.Cut(pattern, " ")
-		q := httptest.NewRequest(method, path+query, nil)
+		q := httptest.NewRequest(method, path+"?"+strings.Trim(queries[pattern]+"&"+query, "&"), nil)
 		address++
 		q.RemoteAddr = fmt.Sprintf("192.0.2.%d:9", address)
 		for _, token := range tokens {
@@ -143,7 +145,7 @@ func TestAdminIsRecorded(t *testing.T) {
 				{"nobody", "", nil, 401, ""},
 				{"an unknown token", "", []string{"x"}, 401, ""},
 				{"two headers", "", []string{operator, operator}, 401, "TOKEN_LEAKED"},
-				{"a token in the URL", "?access_token=" + operator, nil, 400, "TOKEN_LEAKED"},
+				{"a token in the URL", "access_token=" + operator, nil, 400, "TOKEN_LEAKED"},
 			} {
 				w, records := ask(pattern, c.query, c.tokens...)
 				status := c.refused

@@ -15,7 +15,7 @@ import (
 // operatorRoutes are the requests of an operator on the address of --admin. Each needs a token
 // with the scope carerecord/operations, except under --auth off.
 func (n *Node) operatorRoutes() routes {
-	return routes{"GET /admin/reindex": n.answerStatus}
+	return routes{"GET /admin/reindex": n.answerStatus, "GET /admin/identities": n.answerIdentities}
 }
 
 // operatorHandler answers the requests of an operator, and refuses unknown paths. Each request
@@ -33,6 +33,9 @@ func (n *Node) operatorHandler() http.Handler {
 			writeError(out, known.missing(q))
 		default:
 			handle(out, q)
+		}
+		if out.of != "" {
+			pattern += "?list=" + out.of
 		}
 		if err := n.recordOperator(q, pattern, p, out.status, err); err != nil {
 			out = newUnsentResponse()

@@ -1,0 +1,6 @@
+//go:build race
+
+package persons
+
+// modelSteps is how many random steps are compared with the model; with the race detector fewer.
+const modelSteps = 2_000

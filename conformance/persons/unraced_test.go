@@ -1,0 +1,6 @@
+//go:build !race
+
+package persons
+
+// modelSteps is how many random steps are compared with the model.
+const modelSteps = 50_000

@@ -1,0 +1,86 @@
+package consent_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"carerecord/consent/policy"
+)
+
+// TestSignInBirthDate: a sign-in leads to the person by NHS number and birth date: that of the best Patient (IDN-131).
+func TestSignInBirthDate(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	born := func(id, date string) string {
+		return strings.Replace(patientWith(id, number), `"identifier"`, `"birthDate":"`+date+`","identifier"`, 1)
+	}
+	r.mustPut(r.source("A"), born("A.1", "1950-02-01"))
+	r.mustPut(r.source("G"), born("G.1", "1950-01-02"))
+	for date, want := range map[string]string{"": "A.1", "1950-02-01": "A.1", "1950-01-02": "", "1950": ""} { // no ranks: the smallest id is best
+		in, err := r.guard.SignIn(context.Background(), number, date)
+		if in.Patient != want || err != nil {
+			t.Errorf("born %q: got %+v, %v, want %q", date, in, err, want)
+		}
+	}
+	if in, err := r.guard.SignIn(context.Background(), "9990000019", ""); in.Patient != "" || err != nil {
+		t.Errorf("an invalid number: got %+v, %v, want nobody", in, err)
+	}
+}
+
+// TestGrantIsBoundToThePerson: a token sees nothing once its Patient is somebody else (IDN-131).
+func TestGrantIsBoundToThePerson(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.source("G"), patientWith("G.1", number))
+	r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", ""))
+	in, err := r.guard.SignIn(context.Background(), number, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := r.patient("G.1")
+	p.Person = in.Person
+	sees := func(when string, own, other bool) {
+		t.Helper()
+		r.caughtUp()
+		if got := r.sees(p, "Observation", "G.o"); got != own {
+			t.Errorf("%s: the row of the Patient in context is seen: %v, want %v", when, got, own)
+		}
+		if got := r.sees(p, "Observation", "A.o"); got != other {
+			t.Errorf("%s: the row of another source is seen: %v, want %v", when, got, other)
+		}
+	}
+	sees("at first", true, true)
+	r.mustPut(r.source("A"), patientWith("A.1", "9990000026"))
+	sees("another Patient leaves the person", true, false)
+	r.mustPut(r.source("G"), patientWith("G.1", "9990000026"))
+	sees("the Patient in context leaves the person", false, false)
+	r.mustPut(r.source("G"), patientWith("G.1", number))
+	sees("it is back", true, false)
+}
+
+// TestRefusalWithoutRecord: somebody who signed in by NHS number, and of whom there is no usable Patient, records a refusal
+// by that number, and by no other (IDN-131).
+func TestRefusalWithoutRecord(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	p := r.patient("")
+	p.Number = number
+	by := func(value string) string {
+		return `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + value + `"}}`
+	}
+	if err := r.tryCreate(p, directive("c2", "opt-out", by("9990000026"))); err == nil {
+		t.Error("somebody refuses for another number")
+	}
+	if err := r.tryCreate(p, directive("c1", "opt-out", by(number))); err != nil {
+		t.Fatal(err)
+	}
+	r.mustPut(r.source("G"), patientWith("G.1", number))
+	r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+	if r.sees(r.staff("A"), "Observation", "G.o") {
+		t.Error("the refusal by number does not cover the Patient who comes later")
+	}
+	q := r.patient("")
+	if err := r.tryCreate(q, directive("c3", "opt-out", by(number))); err == nil {
+		t.Error("somebody who did not sign in by a number refuses for one")
+	}
+}
