@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,12 +31,24 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			out := filepath.Join(t.TempDir(), "backup")
-			taken, w := backUp(t, c.from(t), out)
+			from := c.from(t)
+			taken, w := backUp(t, from, out)
 			checkDamagedBackups(t, c.to(t), out)
 			s := c.to(t)
+			if err := os.CopyFS(s.policyFolder(), os.DirFS(from.policyFolder())); err != nil { // keys depend on it
+				t.Fatal(err)
+			}
 			s.checkRestore(t, out, taken, w)
 		})
 	}
+}
+
+// policyFolder returns the folder of the policy.
+func (s *server) policyFolder() string {
+	if i := slices.Index(s.flags, "--policy"); i >= 0 {
+		return s.flags[i+1]
+	}
+	return filepath.Join(strings.TrimPrefix(s.store, "pebble:"), "policy")
 }
 
 // backUp makes a backup while a source system writes. Afterwards a patient opts out. It returns the instant of

@@ -95,6 +95,15 @@ type Bundle struct {
 	Body   []byte
 }
 
+// UnusedNHSNumber returns the nth NHS number of the test range that no Region uses.
+func UnusedNHSNumber(n int) string {
+	r := nhsNumbers{after: unusedNumbers}
+	for range n {
+		r.next()
+	}
+	return r.next()
+}
+
 // nhsNumbers yields the NHS numbers of the test range, in order: 999, six digits and the check digit.
 // A number whose check digit would be 10 is skipped.
 type nhsNumbers struct{ after int }

@@ -3,13 +3,11 @@ package bench
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"carerecord/conformance/synth"
-	"carerecord/fhir"
 )
 
 const (
@@ -17,8 +15,6 @@ const (
 	peopleOfEach = 50
 	// observationsOfPerson is how many Observations each of them has.
 	observationsOfPerson = 30
-	// firstNumber is where their NHS numbers begin. A region has none above it.
-	firstNumber = 9_999_950_000
 )
 
 // personPaths are requests about people with the same number of Patients.
@@ -33,12 +29,11 @@ func (b *run) measurePersons(ctx context.Context) error {
 		return err
 	}
 	people := map[int]*personPaths{1: {}, 2: {}, 6: {}}
-	next, bodies := firstNumber, b.observations(observationsOfPerson)
+	number, bodies := 0, b.observations(observationsOfPerson)
 	for range peopleOfEach {
 		for _, patients := range []int{1, 2, 6} { // interleaved, so that the neighbours of all are alike
-			for next++; !fhir.ValidNHSNumber(strconv.Itoa(next)); next++ {
-			}
-			if err := loadPerson(ctx, s, next, patients, bodies, people[patients]); err != nil {
+			number++
+			if err := loadPerson(ctx, s, synth.UnusedNHSNumber(number), patients, bodies, people[patients]); err != nil {
 				return err
 			}
 		}
@@ -79,7 +74,7 @@ func (b *run) measurePersons(ctx context.Context) error {
 
 // loadPerson loads the Patients of one person, each from its own source, and the Observations that refer
 // to them. It adds the requests to paths.
-func loadPerson(ctx context.Context, s *target, number, patients int, bodies []observation, paths *personPaths) error {
+func loadPerson(ctx context.Context, s *target, number string, patients int, bodies []observation, paths *personPaths) error {
 	sources := append(synth.Organisations(), synth.PatientIndex()) // all are traced
 	for _, o := range synth.Sources() {
 		if o.ODS == "XAC02" || o.ODS == "XSC01" {
@@ -88,11 +83,11 @@ func loadPerson(ctx context.Context, s *target, number, patients int, bodies []o
 	}
 	search := ""
 	for i, source := range sources[:patients] {
-		id := fmt.Sprintf("%sn%d", source.IDPrefix, number)
-		entries := []string{putEntry("Patient", id, fmt.Sprintf(`{"resourceType":"Patient","id":"%s","identifier":[{"system":"%s","value":"%d"}],"birthDate":"1950-01-01"}`,
-			id, fhir.NHSNumberSystem, number))}
+		id := fmt.Sprintf("%sn%s", source.IDPrefix, number)
+		entries := []string{putEntry("Patient", id, fmt.Sprintf(`{"resourceType":"Patient","id":"%s","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"%s"}],"birthDate":"1950-01-01"}`,
+			id, number))}
 		for n := i; n < len(bodies); n += patients {
-			own := fmt.Sprintf("%sn%d-%d", source.IDPrefix, number, n)
+			own := fmt.Sprintf("%sn%s-%d", source.IDPrefix, number, n)
 			body := bodies[n].withPatient("Patient/" + id)
 			entries = append(entries, putEntry("Observation", own, strings.Replace(string(body), gjson.GetBytes(body, "id").Raw, `"`+own+`"`, 1)))
 			paths.reads = append(paths.reads, "Observation/"+own)
