@@ -26,7 +26,7 @@ func TestBenchMeasuresEveryRow(t *testing.T) {
 // measured.
 func TestBenchLoadsAllData(t *testing.T) {
 	dir, want := t.TempDir(), 0
-	for b := range synth.Sample(synth.Config{Patients: 5, Seed: 3}) {
+	for b := range synth.Region(synth.Config{Patients: 5, Seed: 3}) {
 		want += bytes.Count(b.Body, []byte(`"fullUrl"`))
 		if err := os.WriteFile(filepath.Join(dir, b.Source+"-"+b.Name), b.Body, 0o600); err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ func measure(t *testing.T, c benchCmd) bench.Report {
 
 func complete(t *testing.T, report bench.Report) {
 	t.Helper()
-	for _, name := range []string{"read by id", "search of a patient", "create, 8", "read, trail", "create, trail", "load of"} {
+	for _, name := range []string{"read by id", "search of a patient", "read by id, 8 clients, 6 Patients", "search of a person, 20 rows, 1 client, 6 Patients", "create, 8", "read, trail", "create, trail", "load of"} {
 		found := false
 		for _, row := range report.Rows {
 			if !strings.HasPrefix(row.Name, name) {

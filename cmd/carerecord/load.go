@@ -30,7 +30,8 @@ type loadCmd struct {
 	Report     string        `help:"File for the report of refusals. Default: standard error." type:"path"`
 	Synth      int           `help:"Generate a synthetic region of this many patients and load it, each bundle as its own organisation's, instead of paths."`
 	Seed       uint64        `help:"Seed of the synthetic region." default:"1"`
-	Path       []string      `arg:"" optional:"" help:"Bundles, resources and NDJSON, plain or .gz; folders with their subfolders; - reads NDJSON from standard input." type:"existingpath"`
+	Shape      synth.Shape   `help:"Of the synthetic region: region (each source and the patient index send their own Patient of a person) or single (the registered practice sends the only one)." default:"region"`
+	Path       []string      `arg:"" optional:"" help:"Bundles, resources and NDJSON, plain or .gz; folders with their subfolders, in which files that are named Patient are loaded first; - reads NDJSON from standard input." type:"existingpath"`
 }
 
 // Run loads every file and reports every refusal.
@@ -95,13 +96,7 @@ func (c *loadCmd) check() error {
 func (c *loadCmd) load(ctx context.Context, sender func(source string) load.Sender, progress func(int)) (*load.Report, error) {
 	switch {
 	case c.Synth > 0:
-		return load.Bundles(ctx, func(yield func(load.SourceBundle) bool) {
-			for b := range synth.Region(synth.Config{Patients: c.Synth, Seed: c.Seed}) {
-				if !yield(load.SourceBundle{Source: b.Source, Name: b.Name, Bundle: b.Body}) {
-					return
-				}
-			}
-		}, sender, progress)
+		return load.Bundles(ctx, node.Region(synth.Config{Patients: c.Synth, Seed: c.Seed, Shape: c.Shape}), sender, progress)
 	case c.Path[0] == "-":
 		return load.NDJSON(ctx, os.Stdin, sender(c.Source), progress)
 	}

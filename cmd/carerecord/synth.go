@@ -20,8 +20,7 @@ type synthCmd struct {
 	Seed     uint64      `help:"The same seed makes the same region." default:"1"`
 	Out      string      `help:"Folder to write to; - writes NDJSON to standard output, one transaction bundle a line." required:"" type:"path"`
 	Source   string      `help:"ODS code: write the bundles of this organisation only."`
-	Sample   bool        `help:"Generate the small sample that a demonstration loads: three organisations, 40 resources a patient."`
-	Shape    synth.Shape `help:"region: each source sends its own Patient of a person, and so does a patient index. single: the registered practice sends the only Patient of a person, as in load --synth." default:"region"`
+	Shape    synth.Shape `help:"region: each source sends its own Patient of a person, and so does a patient index. single: the registered practice sends the only Patient of a person." default:"region"`
 	Truth    string      `help:"File for the true identities: a JSON line for each person, with the Patients of all sources and the state that each must get. Needs --shape region." type:"path"`
 }
 
@@ -32,7 +31,7 @@ func (c *synthCmd) run(ctx context.Context, out io.Writer) error {
 	if c.Patients < 1 || c.Patients > synth.MaxPatients {
 		return fmt.Errorf("--patients must be from 1 to %d, not %d: the test range has no more NHS numbers", synth.MaxPatients, c.Patients)
 	}
-	known := map[string]bool{"": true, synth.PatientIndex().ODS: c.manyPatients()}
+	known := map[string]bool{"": true, synth.PatientIndex().ODS: c.patientPerSource()}
 	for _, o := range synth.Sources() {
 		known[o.ODS] = true
 	}
@@ -42,8 +41,8 @@ func (c *synthCmd) run(ctx context.Context, out io.Writer) error {
 	if c.Truth == "" {
 		return c.write(ctx, out, nil)
 	}
-	if !c.manyPatients() {
-		return errors.New("--truth needs --shape region, without --sample: in other data each person has one Patient")
+	if !c.patientPerSource() {
+		return errors.New("--truth needs --shape region: in the other shape each person has one Patient")
 	}
 	file, err := os.Create(c.Truth)
 	if err != nil {
@@ -56,8 +55,8 @@ func (c *synthCmd) run(ctx context.Context, out io.Writer) error {
 	return errors.Join(err, truth.Flush(), file.Close())
 }
 
-// manyPatients reports whether a person has more than one Patient.
-func (c *synthCmd) manyPatients() bool { return c.Shape == synth.PatientPerSource && !c.Sample }
+// patientPerSource reports whether a person has a Patient of each source.
+func (c *synthCmd) patientPerSource() bool { return c.Shape == synth.PatientPerSource }
 
 // write writes the bundles and calls truth, which can be nil, for each person.
 func (c *synthCmd) write(ctx context.Context, out io.Writer, truth func(synth.Truth)) error {
@@ -81,7 +80,7 @@ func (c *synthCmd) write(ctx context.Context, out io.Writer, truth func(synth.Tr
 		n++
 	}
 	first := "the practices"
-	if c.manyPatients() {
+	if c.patientPerSource() {
 		first = synth.PatientIndex().ODS
 	}
 	fmt.Fprintf(out, "%d bundles in %s: load each folder with its name as --source, %s first\n", n, c.Out, first)
@@ -90,12 +89,8 @@ func (c *synthCmd) write(ctx context.Context, out io.Writer, truth func(synth.Tr
 
 // bundles returns the selected bundles. They end early with ctx.
 func (c *synthCmd) bundles(ctx context.Context, truth func(synth.Truth)) iter.Seq[synth.Bundle] {
-	region := synth.Region
-	if c.Sample {
-		region = synth.Sample
-	}
 	return func(yield func(synth.Bundle) bool) {
-		for b := range region(synth.Config{Patients: c.Patients, Seed: c.Seed, Shape: c.Shape, Truth: truth}) {
+		for b := range synth.Region(synth.Config{Patients: c.Patients, Seed: c.Seed, Shape: c.Shape, Truth: truth}) {
 			if ctx.Err() != nil || (c.Source == "" || c.Source == b.Source) && !yield(b) {
 				return
 			}

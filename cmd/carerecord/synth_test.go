@@ -85,7 +85,6 @@ func TestSynthWritesTheTruth(t *testing.T) {
 	}
 	for name, c := range map[string]synthCmd{
 		"single":           {Patients: 1, Out: "-", Truth: file},
-		"sample":           {Patients: 1, Out: "-", Truth: file, Sample: true, Shape: synth.PatientPerSource},
 		"no folder":        {Patients: 1, Out: "-", Truth: filepath.Join(file, "x"), Shape: synth.PatientPerSource},
 		"index, if single": {Patients: 1, Out: "-", Source: synth.PatientIndex().ODS},
 	} {

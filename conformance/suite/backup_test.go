@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,12 +31,24 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			out := filepath.Join(t.TempDir(), "backup")
-			taken, w := backUp(t, c.from(t), out)
+			from := c.from(t)
+			taken, w := backUp(t, from, out)
 			checkDamagedBackups(t, c.to(t), out)
 			s := c.to(t)
+			if err := os.CopyFS(s.policyFolder(), os.DirFS(from.policyFolder())); err != nil { // keys depend on it
+				t.Fatal(err)
+			}
 			s.checkRestore(t, out, taken, w)
 		})
 	}
+}
+
+// policyFolder returns the folder of the policy.
+func (s *server) policyFolder() string {
+	if i := slices.Index(s.flags, "--policy"); i >= 0 {
+		return s.flags[i+1]
+	}
+	return filepath.Join(strings.TrimPrefix(s.store, "pebble:"), "policy")
 }
 
 // backUp makes a backup while a source system writes. Afterwards a patient opts out. It returns the instant of
@@ -76,7 +89,7 @@ func backUp(t *testing.T, s *server, out string) (taken time.Time, w *writer) {
 	for range 3 {
 		write()
 	}
-	r := s.do("patient", "POST", "Consent", optOutOf("Patient/xgp01.p0", "active"))
+	r := s.do("patient", "POST", "Consent", optOutOf("Patient/xgp01.r0", "active"))
 	wantStatus(t, "an opt-out after the backup", r, 201, "")
 	manifest, err := os.ReadFile(filepath.Join(out, "manifest.json"))
 	if err != nil {
@@ -145,7 +158,7 @@ func (s *server) checkRestore(t *testing.T, out string, taken time.Time, w *writ
 	if text, err := s.run("restore", "--confirm-from", taken.Format(time.RFC3339Nano)); err != nil {
 		t.Fatalf("confirm: %v\n%s", err, text)
 	}
-	wantStatus(t, "after confirmation", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "after confirmation", s.get("gp", "Patient/xgp01.r0"), 200, "")
 	s.checkWholeBundles(t, w)
 	s.stop()
 	for _, command := range [][]string{{"verify"}, {"audit", "verify"}} {
@@ -159,13 +172,13 @@ func (s *server) checkRestore(t *testing.T, out string, taken time.Time, w *writ
 	}
 	s.checkConfirmationRecords(t, taken)
 	s.start("--demo", "--public-url", "http://record.test")
-	wantStatus(t, "the confirmation is permanent", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "the confirmation is permanent", s.get("gp", "Patient/xgp01.r0"), 200, "")
 }
 
 // checkUnconfirmed checks that requests for patient data are answered 503, and others are not.
 func (s *server) checkUnconfirmed(t *testing.T) {
 	t.Helper()
-	for _, path := range []string{"Patient/xgp01.p0", "Patient/unheard-of", "Observation", "Observation?_summary=count", "_history", "Patient/xgp01.p0/_history"} {
+	for _, path := range []string{"Patient/xgp01.r0", "Patient/unheard-of", "Observation", "Observation?_summary=count", "_history", "Patient/xgp01.r0/_history"} {
 		r := s.get("gp", path)
 		wantStatus(t, "before confirmation: GET "+path, r, 503, "transient")
 		if r.header.Get("Retry-After") == "" || strings.Contains(r.body, "xgp01") {
@@ -204,7 +217,7 @@ func (s *server) checkWholeBundles(t *testing.T, before *writer) {
 		}
 	}
 	t.Logf("%d bundles were stored before the backup, it contains %d", before.done, w.done)
-	if r := s.get("gp", "Observation?patient=Patient/xgp01.p0&_count=1"); r.get("entry.#").Int() == 0 {
+	if r := s.get("gp", "Observation?patient=Patient/xgp01.r0&_count=1"); r.get("entry.#").Int() == 0 {
 		t.Errorf("the opt-out is not in the backup, so the rows are: got %d %s", r.status, r.body)
 	}
 }
@@ -243,7 +256,7 @@ func TestCopiedByOtherMeans(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t)
 	s.start("--demo", "--public-url", "http://record.test")
-	wantStatus(t, "before", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "before", s.get("gp", "Patient/xgp01.r0"), 200, "")
 	if text, err := s.run("restore", "--copied", "2026-05-01T12:00:00Z"); err == nil || !strings.Contains(text, "a server holds this store") {
 		t.Errorf("mark a store that is served: got %v\n%s", err, text)
 	}
@@ -267,7 +280,7 @@ func TestCopiedByOtherMeans(t *testing.T) {
 		t.Fatalf("confirm a store at rest: %v\n%s", err, text)
 	}
 	s.start("--demo", "--public-url", "http://record.test")
-	wantStatus(t, "after", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "after", s.get("gp", "Patient/xgp01.r0"), 200, "")
 }
 
 // endOfFeed returns the end of the change feed of a stopped server. The test fails unless reading the feed after

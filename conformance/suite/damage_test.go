@@ -65,7 +65,7 @@ func TestAuditDamage(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--demo")
 		for range 10 {
-			wantStatus(t, "a request that is recorded", s.get("consultant", "Observation?patient=Patient/xgp01.p0&_count=1"), 200, "")
+			wantStatus(t, "a request that is recorded", s.get("consultant", "Observation?patient=Patient/xgp01.r0&_count=1"), 200, "")
 		}
 		s.stop()
 		var whole []store.Record

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -78,7 +79,7 @@ func testVersions(t *testing.T, s *server) {
 
 // testPages: the pages of a search, sorted or not, have every row once.
 func testPages(t *testing.T, s *server) {
-	for _, query := range []string{"Observation?patient=Patient/xgp01.p1&_count=5", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=-date", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=code"} {
+	for _, query := range []string{"Observation?patient=Patient/xgp01.r7&_count=5", "Observation?patient=Patient/xgp01.r7&_count=5&_sort=-date", "Observation?patient=Patient/xgp01.r7&_count=5&_sort=code"} {
 		seen := map[string]bool{}
 		last, n := "", 0
 		for url := query; url != ""; n++ {
@@ -97,8 +98,8 @@ func testPages(t *testing.T, s *server) {
 			}
 			url = r.get(`link.#(relation=="next").url`).Str
 		}
-		if len(seen) != 17 || n != 4 {
-			t.Errorf("SRCH-202: %s: got %d rows on %d pages, want 17 on 4", query, len(seen), n)
+		if len(seen) != 57 || n != 12 {
+			t.Errorf("SRCH-202: %s: got %d rows on %d pages, want 57 on 12", query, len(seen), n)
 		}
 	}
 	next := s.get("consultant", "Observation?_count=1").get(`link.#(relation=="next").url`).Str
@@ -186,7 +187,7 @@ func testTokens(t *testing.T, s *server) {
 	}
 	s.tokens["narrow"] = strings.TrimSpace(out)
 	wantStatus(t, "SMART-253 no scope for the type", s.get("narrow", "Condition"), 403, "forbidden")
-	r := s.get("narrow", "Observation?patient=Patient/xgp01.p1&_count=1&_include=Observation:subject")
+	r := s.get("narrow", "Observation?patient=Patient/xgp01.r1&_count=1&_include=Observation:subject")
 	if r.get(`entry.#(search.mode=="include")`).Exists() || !strings.Contains(r.body, "Patient is not included") {
 		t.Errorf("SMART-281: got %s", r.body)
 	}
@@ -194,17 +195,23 @@ func testTokens(t *testing.T, s *server) {
 
 // testPatientView: a patient sees only the own record, without notes and documents (CON-1102).
 func testPatientView(t *testing.T, s *server) {
-	if r := s.get("consultant", "MedicationRequest?patient=Patient/xgp01.p0"); !strings.Contains(r.body, "Review in six months") {
-		t.Fatalf("the region has no notes to cut: %s", r.body)
+	wantStatus(t, "a resource with a note", s.do(trustClient, "PUT", "MedicationRequest/xac01.noted", `{"resourceType":"MedicationRequest","id":"xac01.noted",`+
+		`"status":"active","intent":"order","medicationCodeableConcept":{"text":"a"},"subject":{"reference":"Patient/xac01.r0"},"note":[{"text":"Review in six months."}]}`), 201, "")
+	all := s.get("consultant", "MedicationRequest?patient=Patient/xgp01.r0")
+	if !strings.Contains(all.body, "Review in six months") {
+		t.Fatalf("the region has no notes to cut: %s", all.body)
 	}
 	r := s.get("patient", "MedicationRequest")
-	if r.get("total").Int() != 4 || strings.Contains(r.body, "Review in six months") {
+	if r.get("total").Int() < 2 || r.get("total").Int() != all.get("total").Int() || strings.Contains(r.body, "Review in six months") {
 		t.Errorf("CON-1102: got %s", r.body)
+	}
+	if r := s.get("consultant", "DocumentReference?patient=Patient/xgp01.r0"); r.get("total").Int() == 0 {
+		t.Fatalf("the region has no documents to hide: %s", r.body)
 	}
 	if r := s.get("patient", "DocumentReference"); r.get("total").Int() != 0 {
 		t.Errorf("CON-1102: got %s", r.body)
 	}
-	other, never := s.get("patient", "Patient/xgp01.p1"), s.get("patient", "Patient/never")
+	other, never := s.get("patient", "Patient/xgp01.r1"), s.get("patient", "Patient/never")
 	if other.status != 404 || other.body != never.body {
 		t.Errorf("CON-205: got %d %s, want %d %s", other.status, other.body, never.status, never.body)
 	}
@@ -213,12 +220,17 @@ func testPatientView(t *testing.T, s *server) {
 // testLoadTwice: a repeated load skips the stored bundles.
 func testLoadTwice(t *testing.T, s *server) {
 	dir := t.TempDir()
-	if out, err := s.runWithoutStore("synth", "--sample", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
+	if out, err := s.runWithoutStore("synth", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
 		t.Fatal(out)
 	}
-	for _, skipped := range []string{"as stored before 0", "as stored before 3"} {
+	files, err := filepath.Glob(dir + "/XGP01/*.json")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("got %v, %v, want bundles of the practice", files, err)
+	}
+	bundles := fmt.Sprintf("bundles %d,", len(files))
+	for _, skipped := range []string{"as stored before 0", fmt.Sprintf("as stored before %d", len(files))} {
 		out, err := s.run("load", "--source", "XGP01", dir+"/XGP01")
-		if err != nil || !strings.Contains(out, "bundles 3,") || !strings.Contains(out, skipped) || !strings.Contains(out, "refused 0") {
+		if err != nil || !strings.Contains(out, bundles) || !strings.Contains(out, skipped) || !strings.Contains(out, "refused 0") {
 			t.Errorf("load: got %v %s, want %q", err, out, skipped)
 		}
 	}

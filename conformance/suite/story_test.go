@@ -22,7 +22,8 @@ func storyObservation(patient, extra string) string {
 type story struct {
 	*server
 	t       *testing.T
-	patient string // Patient/…
+	patient string // Patient/…, of the practice
+	other   string // Patient/…, of a hospital, with the same NHS number
 	obs     []string
 	consent string
 }
@@ -33,6 +34,7 @@ func TestStory(t *testing.T) {
 		st := &story{server: s.start("--demo"), t: t}
 		st.write()
 		st.checkRows("consultant", 5, false)
+		st.checkOnePerson()
 		st.optOut()
 		st.checkOptedOut()
 		st.checkOwnSource()
@@ -53,20 +55,52 @@ func (st *story) idOf(r reply) string {
 	return r.id()
 }
 
-// write writes a Patient and five Observations as the source system of the practice.
+// write writes Patients of one person as the source systems of the practice, with three Observations, and of a
+// hospital, with two.
 func (st *story) write() {
-	st.patient = "Patient/" + st.idOf(st.do("demo-gp-feed", "POST", "Patient",
-		`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9999999468"}],"name":[{"family":"Story"}],`+
-			`"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]}`))
-	for range 5 {
-		st.obs = append(st.obs, st.idOf(st.do("demo-gp-feed", "POST", "Observation", storyObservation(st.patient, ""))))
+	patient := func(feed, extra string) string {
+		return "Patient/" + st.idOf(st.do(feed, "POST", "Patient",
+			`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9999999468"}],"name":[{"family":"Story"}]`+extra+`}`))
+	}
+	st.patient = patient("demo-gp-feed", `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`)
+	st.other = patient("feed-xac02", "")
+	for i := range 5 {
+		feed, subject := "demo-gp-feed", st.patient
+		if i >= 3 {
+			feed, subject = "feed-xac02", st.other
+		}
+		st.obs = append(st.obs, st.idOf(st.do(feed, "POST", "Observation", storyObservation(subject, ""))))
 	}
 }
 
-// checkRows checks the number of rows of the patient that a requester finds, and whether the answer has the notice S2.
+// checkOnePerson checks that the consultant finds the person once and the whole record under either Patient, and that
+// each source system finds its own rows only (IDN-161).
+func (st *story) checkOnePerson() {
+	const number = "https://fhir.nhs.uk/Id/nhs-number|9999999468"
+	for query, want := range map[string]int64{"Patient?identifier=" + number: 1, "Observation?patient:identifier=" + number: 5, st.patient + "/$everything": 7, st.other + "/$everything": 7} {
+		if r := st.get("consultant", query); r.status != 200 || r.get("total").Int() != want {
+			st.t.Errorf("IDN-161: %s: got %d %s, want %d", query, r.status, r.body, want)
+		}
+	}
+	for feed, want := range map[string]int64{"demo-gp-feed": 3, "feed-xac02": 2} {
+		if r := st.get(feed, "Observation?code=story-1&_summary=count"); r.get("total").Int() != want {
+			st.t.Errorf("IDN-124: %s: got %s, want %d", feed, r.body, want)
+		}
+	}
+}
+
+// checkRows checks the number of rows that a requester finds under either Patient, and whether the answer has the
+// notice S2.
 func (st *story) checkRows(who string, n int, withheld bool) {
 	st.t.Helper()
-	r := st.get(who, "Observation?patient="+st.patient)
+	for _, patient := range []string{st.patient, st.other} {
+		st.checkRowsOf(patient, who, n, withheld)
+	}
+}
+
+func (st *story) checkRowsOf(patient, who string, n int, withheld bool) {
+	st.t.Helper()
+	r := st.get(who, "Observation?patient="+patient)
 	if r.status != 200 || r.get("total").Int() != int64(n) || r.get(`entry.#(search.mode=="match")#`).Get("#").Int() != int64(n) {
 		st.t.Errorf("%s: got %d, total %v, want 200 with %d rows\n%s", who, r.status, r.get("total"), n, r.body)
 	}
@@ -88,7 +122,7 @@ func (st *story) optOut() {
 // seems not to exist (CON-1701).
 func (st *story) checkOptedOut() {
 	t := st.t
-	for _, path := range []string{"Observation?patient=" + st.patient, "Observation?patient=" + st.patient + "&_summary=count", st.patient, st.patient + "/_history", st.patient + "/_history/1"} {
+	for _, path := range []string{"Observation?patient=" + st.patient, "Observation?patient=" + st.other, st.other, "Observation?patient=" + st.patient + "&_summary=count", st.patient, st.patient + "/_history", st.patient + "/_history/1"} {
 		r := st.get("consultant", path)
 		issue := r.get("issue.0")
 		if r.status != 403 || issue.Get("details.coding.0.code").Str != "NO_PATIENT_CONSENT" || issue.Get("code").Str != "forbidden" ||
@@ -112,14 +146,16 @@ func (st *story) checkOptedOut() {
 	if r := st.get("consultant", "Observation?code=story-1&_summary=count"); r.get("total").Int() != 0 {
 		t.Errorf("CON-1703: count across patients: got %s", r.body)
 	}
-	r := st.get("clerk", "Observation?patient="+st.patient)
-	if r.status != 200 || r.get("total").Int() != 0 || r.get("entry").Exists() {
-		t.Errorf("CON-1702: a clerk: got %d %s, want an empty searchset", r.status, r.body)
+	for _, patient := range []string{st.patient, st.other} {
+		r := st.get("clerk", "Observation?patient="+patient)
+		if r.status != 200 || r.get("total").Int() != 0 || r.get("entry").Exists() {
+			t.Errorf("CON-1702: a clerk: got %d %s, want an empty searchset", r.status, r.body)
+		}
+		if r := st.get("clerk", patient); r.status != 404 {
+			t.Errorf("CON-1702: a clerk reads the Patient: got %d, want 404", r.status)
+		}
 	}
-	if r := st.get("clerk", st.patient); r.status != 404 {
-		t.Errorf("CON-1702: a clerk reads the Patient: got %d, want 404", r.status)
-	}
-	st.checkRows("gp", 5, false)
+	st.checkRowsOf(st.patient, "gp", 3, true)
 }
 
 // checkOwnSource writes an Observation of the trust that refers to one of the five. Staff of the trust see this
@@ -127,9 +163,9 @@ func (st *story) checkOptedOut() {
 func (st *story) checkOwnSource() {
 	t := st.t
 	st.idOf(st.do("demo-feed", "POST", "Observation", storyObservation(st.patient, `,"hasMember":[{"reference":"Observation/`+st.obs[0]+`"}]`)))
-	st.checkRows("consultant", 1, true)
-	st.checkRows("clerk", 1, true)
-	st.checkRows("gp", 5, true)
+	st.checkRowsOf(st.patient, "consultant", 1, true)
+	st.checkRowsOf(st.patient, "clerk", 1, true)
+	st.checkRowsOf(st.patient, "gp", 3, true)
 	r := st.get("consultant", "Observation?patient="+st.patient+"&_include=Observation:subject")
 	if inc := r.get(`entry.#(search.mode=="include")#.resource`); inc.Get("#").Int() != 1 || "Patient/"+inc.Get("0.id").Str != st.patient {
 		t.Errorf("CON-501: own-source rows bring the Patient: got %s", r.body)

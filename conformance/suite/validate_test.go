@@ -67,7 +67,7 @@ func TestValidateOperation(t *testing.T) {
 	}
 	wantStatus(t, "OPER-001 GET of an unknown operation", s.get(trustClient, "Basic/$valid"), 404, "not-supported")
 	wantStatus(t, "no token", s.do("", "POST", "Basic/$validate", good), 401, "login")
-	here := s.do("gp", "POST", "Patient/xgp01.p1/$validate", `{"resourceType":"Patient"}`)
+	here := s.do("gp", "POST", "Patient/xgp01.r1/$validate", `{"resourceType":"Patient"}`)
 	deleted := s.do("gp", "POST", "Patient/xgp01.nobody/$validate", `{"resourceType":"Patient"}`)
 	if here.status != 200 || here.body != deleted.body {
 		t.Errorf("VIS-009: got %d %s, and %s for an id that is not there", here.status, here.body, deleted.body)

@@ -104,7 +104,7 @@ func testFaultyBatch(t *testing.T, s *server) {
 
 // testOwnResources: the resources that the server makes are valid.
 func testOwnResources(t *testing.T, s *server) {
-	for _, path := range []string{"metadata", "Patient?_count=3", "Observation?patient=Patient/xgp01.p1", "Patient/xgp01.p1", "Patient/xgp01.p1/_history", "Patient?x=1", "Nothing"} {
+	for _, path := range []string{"metadata", "Patient?_count=3", "Observation?patient=Patient/xgp01.r1", "Patient/xgp01.r1", "Patient/xgp01.r1/_history", "Patient?x=1", "Nothing"} {
 		r := s.get("consultant", path)
 		for _, i := range validate.Resource([]byte(r.body), validate.Strict) {
 			t.Errorf("%s: got %s at %s: %s", path, i.Code, i.Expression, i.Text)

@@ -36,12 +36,12 @@ func TestVerify(t *testing.T) {
 		if strings.HasPrefix(s.store, "pebble:") {
 			return // the tests of the engine damage its rows
 		}
-		r, err := s.collection("res").UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "Patient/xgp01.p0"}},
+		r, err := s.collection("res").UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "Patient/xpi01.r0"}},
 			bson.D{{Key: "$set", Value: bson.D{{Key: "k", Value: bson.A{"Patient/"}}, {Key: "f", Value: bson.A{}}}}})
 		if err != nil || r.ModifiedCount != 1 {
 			t.Fatal(r, err)
 		}
-		if out, err := s.run("verify"); err == nil || !strings.Contains(out, "Patient/xgp01.p0") || !strings.Contains(out, "of a rebuild is not stored") {
+		if out, err := s.run("verify"); err == nil || !strings.Contains(out, "Patient/xpi01.r0") || !strings.Contains(out, "of a rebuild is not stored") {
 			t.Errorf("verify of a document without keys: got %v\n%s", err, out)
 		}
 	})

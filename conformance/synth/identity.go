@@ -10,6 +10,9 @@ import (
 // Region ends before it.
 const supersededNumbers = 993_000
 
+// unusedNumbers is the first number of the test range above those of superseded NHS numbers.
+const unusedNumbers = 995_000
+
 // supersededPerson is the number, modulo 1000, of the people who have a superseded NHS number.
 const supersededPerson = 99
 

@@ -1,23 +1,14 @@
 package synth
 
-// familyNames returns the family names of the sample.
+// familyNames returns the family names of the region.
 func familyNames() []string {
 	return []string{"Abbott", "Begum", "Carter", "Davies", "Evans", "Fletcher", "Green", "Hughes", "Iqbal", "Jones", "Khan",
-		"Lewis", "Morgan", "Nowak", "O'Brien", "Patel", "Quinn", "Roberts", "Smith", "Taylor", "Usman", "Vaughan", "Walker", "Young"}
-}
-
-func givenNames() []string {
-	return []string{"Aisha", "Ben", "Chloë", "Dylan", "Ella", "Farah", "George", "Hannah", "Ivan", "Jade", "Kofi", "Lily",
-		"Mohammed", "Nia", "Oliver", "Priya", "Rhys", "Sofia", "Thomas", "Zoë"}
-}
-
-// moreFamilyNames returns the family names of the region.
-func moreFamilyNames() []string {
-	return append(familyNames(), "Adeyemi", "Ahmed", "Ali", "Anderson", "Bailey", "Baker", "Bell", "Bennett", "Brown", "Chen", "Clarke", "Cole", "Cooper",
+		"Lewis", "Morgan", "Nowak", "O'Brien", "Patel", "Quinn", "Roberts", "Smith", "Taylor", "Usman", "Vaughan", "Walker", "Young",
+		"Adeyemi", "Ahmed", "Ali", "Anderson", "Bailey", "Baker", "Bell", "Bennett", "Brown", "Chen", "Clarke", "Cole", "Cooper",
 		"Cox", "Dixon", "Edwards", "Fernández", "Fisher", "Foster", "Graham", "Gray", "Hall", "Harris", "Hill", "Holmes", "Hussain", "Jackson", "James",
 		"Kaur", "Kelly", "King", "Knight", "Kowalski", "Lee", "MacDonald", "Mahmood", "Mason", "Mensah", "Mills", "Moore", "Murphy", "Nguyen", "Okafor",
 		"Osborne", "Palmer", "Parker", "Pearce", "Phillips", "Reid", "Rogers", "Russell", "Scott", "Shah", "Sharma", "Shaw", "Singh", "Stewart", "Thomas",
-		"Turner", "Ward", "Watson", "White", "Wilson", "Wójcik", "Wright")
+		"Turner", "Ward", "Watson", "White", "Wilson", "Wójcik", "Wright"}
 }
 
 func womensNames() []string {

@@ -10,25 +10,24 @@ import (
 // it.
 const MaxPatients = 900_000
 
-// regionNumbers is the first number of the test range that a Region uses. Earlier ones are for
-// Samples.
+// regionNumbers is the first number of the test range that a Region uses.
 const regionNumbers = 2000
 
 // Sources returns the organisations of a Region: eight practices, two acute trusts, community,
 // mental-health and social care.
 func Sources() []Organisation {
-	sample := Organisations()
+	first := Organisations()
 	source := func(ods, name, kind, prefix string) Organisation {
 		return Organisation{ods, name, kind, "feed-" + prefix[:len(prefix)-1], prefix}
 	}
 	return []Organisation{
-		sample[0],
+		first[0],
 		source("XGP02", "Ferry Road Practice", "gp", "xgp02."), source("XGP03", "Westford Medical Centre", "gp", "xgp03."),
 		source("XGP04", "Quarry Hill Surgery", "gp", "xgp04."), source("XGP05", "Northdene Health Centre", "gp", "xgp05."),
 		source("XGP06", "Mill Lane Surgery", "gp", "xgp06."), source("XGP07", "The Weir Practice", "gp", "xgp07."), source("XGP08", "Upper Tamar Surgery", "gp", "xgp08."),
-		sample[1],
+		first[1],
 		source("XAC02", "Northdene General Hospital", "acute", "xac02."),
-		sample[2],
+		first[2],
 		source("XMH01", "Tamarside Mental Health", "mental-health", "xmh01."),
 		source("XSC01", "Tamarside Adult Social Care", "social-care", "xsc01."),
 	}
@@ -91,7 +90,7 @@ type generator struct {
 }
 
 func newGenerator(cfg Config) *generator {
-	g := &generator{cfg: cfg, families: moreFamilyNames(), women: womensNames(), men: mensNames(), streets: streets(), towns: towns(), phrases: phrases(),
+	g := &generator{cfg: cfg, families: familyNames(), women: womensNames(), men: mensNames(), streets: streets(), towns: towns(), phrases: phrases(),
 		chronic: chronicIllnesses(), acute: acuteIllnesses(), operations: operations(), panels: panels(), formulary: formulary(), childhood: childhoodSchedule(),
 		bedside: bedsideVitals(), codes: newCodeTable(), numbers: nhsNumbers{after: regionNumbers}, superseded: nhsNumbers{after: supersededNumbers},
 		index: newSourceWriter(PatientIndex()), weights: RegionIdentity()}

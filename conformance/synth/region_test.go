@@ -244,7 +244,22 @@ func BenchmarkRegion(b *testing.B) {
 
 // TestRegionFitsTheTestRange: the last patient of the largest region has a number of the range.
 func TestRegionFitsTheTestRange(t *testing.T) {
-	if n := synth.NHSNumber(2000 + synth.MaxPatients); len(n) != 10 || n[:3] != "999" {
+	if n := synth.NHSNumbers(2001 + synth.MaxPatients)[2000+synth.MaxPatients]; len(n) != 10 || n[:3] != "999" {
 		t.Errorf("got %s, want a number of the test range", n)
+	}
+}
+
+func TestNHSNumbersHaveTheirCheckDigit(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range synth.NHSNumbers(2000) {
+		sum := 0
+		for i, d := range s[:9] {
+			sum += int(d-'0') * (10 - i)
+		}
+		check := (11 - sum%11) % 11
+		if len(s) != 10 || s[:3] != "999" || int(s[9]-'0') != check || seen[s] {
+			t.Fatalf("CON-806: %s is not a number of the test range, or is repeated", s)
+		}
+		seen[s] = true
 	}
 }

@@ -2,11 +2,9 @@
 // demonstration, the benchmarks and tests use it. The same seed gives the same bytes, and a smaller
 // region is a prefix of a larger one.
 //
-// There are two data sets. A Sample, which the demonstration loads, has three organisations and 40
-// resources for each patient. A Region has eight practices, two acute trusts, community,
-// mental-health and social care, households, and about 200 resources for each patient: few for
-// children, many for old people. Both can be loaded into one record: they share organisations, and
-// no patient.
+// A Region has eight practices, two acute trusts, community, mental-health and social care,
+// households, and about 200 resources for each patient: few for children, many for old people.
+// Demo is the Region of the demonstration.
 //
 // # People and their Patients
 //
@@ -97,21 +95,17 @@ type Bundle struct {
 	Body   []byte
 }
 
-// nhsNumber returns the nth number of the test range: 999, six digits and the check digit. A number
-// whose check digit would be 10 is skipped.
-func nhsNumber(n int) string {
-	var r nhsNumbers
+// UnusedNHSNumber returns the nth NHS number of the test range that no Region uses.
+func UnusedNHSNumber(n int) string {
+	r := nhsNumbers{after: unusedNumbers}
 	for range n {
 		r.next()
 	}
 	return r.next()
 }
 
-// SampleNHSNumber returns the NHS number of the sample person "patient", who is the first patient of
-// every Sample.
-func SampleNHSNumber() string { return nhsNumber(0) }
-
-// nhsNumbers yields the NHS numbers of the test range, in order.
+// nhsNumbers yields the NHS numbers of the test range, in order: 999, six digits and the check digit.
+// A number whose check digit would be 10 is skipped.
 type nhsNumbers struct{ after int }
 
 func (r *nhsNumbers) next() string {

@@ -72,7 +72,9 @@ func (r *Report) Print(w io.Writer, noMarks bool) {
 // bundleSize is how many single resources are collected into one bundle.
 const bundleSize = 200
 
-// Files loads files and folders, in the order of their names. It calls progress with the number
+// Files loads files and folders, in the order of their names. Files that are named as those of Patients
+// in a bulk export (Patient.ndjson, Patient.000.ndjson) come first, so that the resources of other files
+// find their Patients. It calls progress with the number
 // of resources that were stored. Refusals are in the report. After an error, which ends the load
 // early, Files may be called again.
 func Files(ctx context.Context, paths []string, send Sender, progress func(int)) (*Report, error) {
@@ -111,8 +113,22 @@ func findFiles(paths []string) ([]string, error) {
 			return nil, fmt.Errorf("find files: %w", err)
 		}
 	}
-	slices.Sort(files)
+	slices.SortFunc(files, func(a, b string) int {
+		if pa, pb := ofPatients(a), ofPatients(b); pa != pb {
+			if pa {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
 	return slices.Compact(files), nil
+}
+
+// ofPatients reports whether a file is named as the Patients of a bulk export.
+func ofPatients(file string) bool {
+	typ, _, _ := strings.Cut(filepath.Base(file), ".")
+	return typ == "Patient"
 }
 
 func (r *Report) loadFile(ctx context.Context, file string, send Sender, progress func(int)) error {

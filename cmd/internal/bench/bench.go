@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"carerecord/conformance/synth"
 )
 
 // Config selects the measurements, and how stores are opened.
@@ -26,15 +28,16 @@ type Config struct {
 	Dir    string        // an empty folder; the caller removes it
 	Length time.Duration // how long each measurement of a row runs, over all rounds
 	Data   string        // folder of transaction bundles to load; "" loads the synthetic region
-	// Patients is how many patients the region has for reads, searches and creates; 0 is 100.
+	// Patients is how many patients the region has for reads, searches and creates; 0 is 25.
 	Patients int
+	Shape    synth.Shape // of all regions
 	// Mix measures only the search mix, over a synthetic region of MixPatients.
 	Mix         bool
 	MixPatients int
 	// Ladder measures only the search mix, at each of these numbers of patients, with four
 	// clients.
 	Ladder   []int
-	Only     string // measure the rows of this name: read, create, trail or load; "" for all
+	Only     string // measure the rows of this name: read, persons, create, trail or load; "" for all
 	Open     Opener
 	Raw      func(dir string) (Raw, error)
 	Progress func(string) // is called before each measurement with its name; may be nil
@@ -55,6 +58,9 @@ type Options struct {
 // Record is an opened record.
 type Record struct {
 	Handler http.Handler
+	// Load stores a transaction bundle as the source system of an organisation, by ODS code, and not
+	// over HTTP: there, no bundle has a source.
+	Load    func(ctx context.Context, source string, bundle []byte) error
 	Compact func(context.Context) error
 	Close   func() error
 }
@@ -77,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 		return nil, errors.New("bench: the length of a row must be positive")
 	}
 	if cfg.Patients == 0 {
-		cfg.Patients = 100
+		cfg.Patients = 25
 	}
 	if len(cfg.Ladder) > 0 && (cfg.Mix || cfg.Only != "" || cfg.Data != "" || slices.Min(cfg.Ladder) < 1) {
 		return nil, errors.New("bench: each number of --ladder must be at least 1, and --ladder cannot be used with --mix, --only or --data")
@@ -90,7 +96,7 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	for _, step := range []struct {
 		name string
 		f    func(context.Context) error
-	}{{"read", b.measureReads}, {"create", b.measureCreates}, {"trail", b.measureAudit}, {"load", b.measureLoad}, {"mix", b.measureMix}, {"ladder", b.measureLadder}} {
+	}{{"read", b.measureReads}, {"persons", b.measurePersons}, {"create", b.measureCreates}, {"trail", b.measureAudit}, {"load", b.measureLoad}, {"mix", b.measureMix}, {"ladder", b.measureLadder}} {
 		if cfg.Mix != (step.name == "mix") || (len(cfg.Ladder) > 0) != (step.name == "ladder") {
 			continue
 		}

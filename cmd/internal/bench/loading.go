@@ -16,7 +16,8 @@ import (
 // loadRoundSize is the number of resources after which a round of loading ends.
 const loadRoundSize = 4000
 
-// measureLoad measures transaction bundles, sent one after the other as load does. The baseline
+// measureLoad measures transaction bundles, one after the other as load sends them: those of a region
+// as their sources, those of files over HTTP. The baseline
 // is synced batches of the same rows.
 func (b *run) measureLoad(ctx context.Context) error {
 	s, err := b.open(ctx, false, true)
@@ -37,7 +38,7 @@ func (b *run) measureLoad(ctx context.Context) error {
 		name = "load of " + filepath.Base(b.cfg.Data) + ", resources"
 		err = l.loadFiles(ctx, b.cfg.Data)
 	} else {
-		err = l.loadSynthetic(ctx, b.cfg.Length)
+		err = l.loadSynthetic(ctx, b.cfg.Shape, b.cfg.Length)
 	}
 	if err != nil {
 		return err
@@ -55,15 +56,15 @@ type loader struct {
 	client            *client
 	raw               Raw
 	subject, baseline *measurement
-	bundles           [][]byte
-	resources         int // in bundles
+	bundles           []synth.Bundle // those of files have no source
+	resources         int            // in bundles
 	total             int
 }
 
 // loadSynthetic loads patients of the region until the time is over.
-func (l *loader) loadSynthetic(ctx context.Context, length time.Duration) error {
-	for bundle := range synth.Region(synth.Config{Patients: synth.MaxPatients, Seed: 2}) {
-		l.bundles = append(l.bundles, bundle.Body)
+func (l *loader) loadSynthetic(ctx context.Context, shape synth.Shape, length time.Duration) error {
+	for bundle := range synth.Region(synth.Config{Patients: synth.MaxPatients, Seed: 2, Shape: shape}) {
+		l.bundles = append(l.bundles, bundle)
 		if l.resources += load.Size(bundle.Body); l.resources < min(loadRoundSize, 200*int(1+length/(20*time.Millisecond))) {
 			continue
 		}
@@ -77,7 +78,7 @@ func (l *loader) loadSynthetic(ctx context.Context, length time.Duration) error 
 // loadFiles loads all bundles of a folder.
 func (l *loader) loadFiles(ctx context.Context, dir string) error {
 	report, err := load.Files(ctx, []string{dir}, func(ctx context.Context, _ string, bundle []byte) (load.Outcome, error) {
-		l.bundles = append(l.bundles, bundle)
+		l.bundles = append(l.bundles, synth.Bundle{Body: bundle})
 		if l.resources += load.Size(bundle); l.resources < loadRoundSize {
 			return load.Outcome{}, nil
 		}
@@ -97,17 +98,23 @@ func (l *loader) sendRound(ctx context.Context) error {
 	if len(l.bundles) == 0 {
 		return nil
 	}
-	n := l.resources
-	requests := make([]request, len(l.bundles))
-	for i, bundle := range l.bundles {
-		requests[i] = post(l.site, "", bundle)
+	n, bundles := l.resources, l.bundles
+	requests := make([]request, len(bundles))
+	for i, bundle := range bundles {
+		requests[i] = post(l.site, "", bundle.Body)
 	}
 	l.bundles, l.resources, l.total = nil, 0, l.total+n
+	send := func(i int) error {
+		if bundles[i].Source != "" {
+			return l.site.record.Load(ctx, bundles[i].Source, bundles[i].Body)
+		}
+		return l.client.do(requests[i])
+	}
 	once := func(m *measurement, limit int, w func(int) error) error {
 		_, err := m.run(ctx, 1, 0, 0, limit, func(_, i int) error { return w(i) })
 		return err
 	}
-	if err := once(l.subject, len(requests), func(i int) error { return l.client.do(requests[i]) }); err != nil {
+	if err := once(l.subject, len(requests), send); err != nil {
 		return err
 	}
 	list := l.site.written.take()

@@ -48,9 +48,9 @@ func (b *run) measureMix(ctx context.Context) error {
 // runMix loads a region as a stream and runs every query of the mix. A query that is not
 // supported is listed. One that finds nothing is an error, since its values are from the region.
 func (b *run) runMix(ctx context.Context, s *target, patients, clients int) (*Mix, error) {
-	cfg := synth.Config{Patients: patients, Seed: 1}
+	cfg := synth.Config{Patients: patients, Seed: 1, Shape: b.cfg.Shape}
 	m := &Mix{Patients: cfg.Patients, Clients: clients}
-	if err := m.load(s, cfg); err != nil {
+	if err := m.load(ctx, s, cfg); err != nil {
 		return nil, err
 	}
 	queries := synth.Mix(cfg, examples)
@@ -83,16 +83,11 @@ func (b *run) runMix(ctx context.Context, s *target, patients, clients int) (*Mi
 	return m, nil
 }
 
-// load sends the region, one bundle after the other.
-func (m *Mix) load(s *target, cfg synth.Config) error {
-	c, err := dial(s.address)
-	if err != nil {
-		return err
-	}
-	defer c.close()
+// load loads the region, one bundle after the other.
+func (m *Mix) load(ctx context.Context, s *target, cfg synth.Config) error {
 	start := time.Now()
 	for bundle := range synth.Region(cfg) {
-		if err := c.do(post(s, "", bundle.Body)); err != nil {
+		if err := s.record.Load(ctx, bundle.Source, bundle.Body); err != nil {
 			return fmt.Errorf("load the region: %w", err)
 		}
 		m.Resources += int(gjson.GetBytes(bundle.Body, "entry.#").Int())

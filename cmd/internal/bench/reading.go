@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
-
-	"carerecord/conformance/synth"
 )
 
 // readRequests is how many different requests a row of reads sends.
@@ -99,7 +97,7 @@ func (b *run) dialAll(at *target, n int) (list []*client, hangUp func(), err err
 // readPaths returns the paths of resources of the region, of all types and patients.
 func (b *run) readPaths() ([]string, error) {
 	var paths []string
-	for bundle := range b.sample() {
+	for bundle := range b.region() {
 		gjson.GetBytes(bundle.Body, "entry.#.request.url").ForEach(func(_, url gjson.Result) bool {
 			paths = append(paths, url.Str)
 			return true
@@ -123,8 +121,7 @@ func (b *run) searches(s *target) ([]string, error) {
 	}
 	defer c.close()
 	var paths []string
-	for n := range min(50, b.cfg.Patients) {
-		patient := fmt.Sprintf("Patient/%sp%d", synth.Organisations()[0].IDPrefix, n)
+	for _, patient := range b.patients(50) {
 		for _, o := range b.observations(30) {
 			if err := c.do(post(s, "Observation", o.withPatient(patient))); err != nil {
 				return nil, fmt.Errorf("add an Observation: %w", err)
@@ -133,6 +130,20 @@ func (b *run) searches(s *target) ([]string, error) {
 		paths = append(paths, "Observation?patient="+patient+"&_count=20")
 	}
 	return paths, nil
+}
+
+// patients returns references to the Patients of the first n people of the region, one for each.
+func (b *run) patients(n int) []string {
+	var out []string
+	people := map[string]bool{}
+	for bundle := range b.region() {
+		id := gjson.GetBytes(bundle.Body, `entry.#.resource|#(resourceType=="Patient").id`).Str
+		if _, person, _ := strings.Cut(id, "."); id != "" && !people[person] && len(out) < n {
+			people[person] = true
+			out = append(out, "Patient/"+id)
+		}
+	}
+	return out
 }
 
 // openBare serves the answers of another target to these requests, with the same headers and

@@ -70,7 +70,7 @@ func (r *Report) Print(w io.Writer) {
 }
 
 func (m *Mix) print(w io.Writer) {
-	fmt.Fprintf(w, "%d patients, %d resources, loaded over HTTP at %.0f resources/s; clients: %d\n", m.Patients, m.Resources, float64(m.Resources)/m.Loading.Seconds(), m.Clients)
+	fmt.Fprintf(w, "%d patients, %d resources, loaded at %.0f resources/s; clients: %d\n", m.Patients, m.Resources, float64(m.Resources)/m.Loading.Seconds(), m.Clients)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "n\trows\tbytes\tp50\tp99\tcpu\tallocs\t query")
 	for _, q := range m.Queries {

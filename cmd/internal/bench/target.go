@@ -85,9 +85,9 @@ func (b *run) open(ctx context.Context, audit, take bool) (*target, error) {
 	return s, nil
 }
 
-// sample returns the region for reads, searches and creates.
-func (b *run) sample() iter.Seq[synth.Bundle] {
-	return synth.Sample(synth.Config{Patients: b.cfg.Patients, Seed: 1})
+// region returns the region for reads, searches and creates.
+func (b *run) region() iter.Seq[synth.Bundle] {
+	return synth.Region(synth.Config{Patients: b.cfg.Patients, Seed: 1, Shape: b.cfg.Shape})
 }
 
 // openRegion serves a record with the synthetic region.
@@ -96,13 +96,8 @@ func (b *run) openRegion(ctx context.Context, audit, take bool) (*target, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := dial(s.address)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	for bundle := range b.sample() {
-		if err := c.do(post(s, "", bundle.Body)); err != nil {
+	for bundle := range b.region() {
+		if err := s.record.Load(ctx, bundle.Source, bundle.Body); err != nil {
 			return nil, fmt.Errorf("load the region: %w", err)
 		}
 	}

@@ -21,9 +21,9 @@ func (o observation) withPatient(patient string) []byte {
 // observations returns the first Observations of the region.
 func (b *run) observations(n int) []observation {
 	var out []observation
-	for bundle := range b.sample() {
+	for bundle := range b.region() {
 		gjson.GetBytes(bundle.Body, "entry.#.resource").ForEach(func(_, r gjson.Result) bool {
-			if r.Get("resourceType").Str == "Observation" {
+			if r.Get("resourceType").Str == "Observation" && r.Get("subject.reference").Exists() {
 				out = append(out, observation{[]byte(r.Raw), r.Get("subject.reference").Str})
 			}
 			return len(out) < n

@@ -7,16 +7,18 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"carerecord/conformance/synth"
 	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/interop/load"
 	"carerecord/store"
 )
 
-// writeSamplePolicy writes the policy of the sample region into a folder that has none.
-func writeSamplePolicy(dir string) error {
+// WriteSamplePolicy writes the policy of the sample region into a folder that has none.
+func WriteSamplePolicy(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, "clients.json")); err == nil {
 		return nil
 	}
@@ -25,9 +27,10 @@ func writeSamplePolicy(dir string) error {
 
 func samplePolicy() *policy.Folder {
 	scopes := "user/*.cruds"
+	region, patient := synth.RegionIdentity(), synth.DemoPerson()
 	f := &policy.Folder{
 		Agreement: policy.Agreement{Relationship: policy.RelationshipAssumed},
-		Identity:  policy.DefaultIdentity(),
+		Identity:  policy.DefaultIdentity(region.Traced...),
 		Roles: []policy.Role{
 			{Code: "R0260", Name: "General medical practitioner", Activities: []string{policy.ActivityRead, policy.ActivityOptOut, policy.ActivityBreakGlass}},
 			{Code: "R0050", Name: "Consultant", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
@@ -39,7 +42,7 @@ func samplePolicy() *policy.Folder {
 			{User: "consultant", Subject: "900000000102", Kind: "clinician", Organisation: synth.Acute, Role: "R0050", Level: 3},
 			{User: "clerk", Subject: "900000000103", Kind: "clinician", Organisation: synth.Acute, Role: "R0790", Level: 3},
 			{User: "nurse", Subject: "900000000104", Kind: "clinician", Organisation: synth.Community, Role: "R0600", Level: 3},
-			{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: synth.SampleNHSNumber(), Level: 9},
+			{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
 		},
 		Clients: []policy.Client{
 			{ID: "demo-ehr", Name: "Sample EHR", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: scopes},
@@ -49,18 +52,15 @@ func samplePolicy() *policy.Folder {
 				Scopes: "carerecord/operations system/SearchParameter.cruds"},
 		},
 	}
-	for _, o := range append(synth.Sources(), synth.PatientIndex()) { // a larger region can be loaded as well
+	f.Identity.Index = region.Index
+	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
-		f.Identity.Traced = append(f.Identity.Traced, o.ODS)
 		f.Clients = append(f.Clients, policy.Client{ID: o.ClientID, Name: "Source system of " + o.Name, Kind: "backend", Organisation: o.ODS,
 			Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: o.IDPrefix})
 	}
 	return f
 }
-
-// regionPatients is how many patients the sample region has.
-const regionPatients = 100
 
 // demoLoadedKey is the State key of a store into which the sample region was loaded.
 const demoLoadedKey = "demo/loaded"
@@ -79,38 +79,39 @@ func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
 			return err
 		}
 	}
-	in, err := n.guard.SignIn(ctx, synth.SampleNHSNumber(), "")
-	if err != nil {
-		return err
-	}
-	return n.printWelcome(welcome, in.Patient)
+	return n.printWelcome(welcome)
 }
 
 func (n *Node) loadRegion(ctx context.Context) error {
-	n.log.Info("loading the sample region", "patients", regionPatients)
-	resources := 0
-	for b := range synth.Sample(synth.Config{Patients: regionPatients, Seed: 1}) {
-		out := n.loadBundle(ctx, b.Source, "", b.Body, validate.Strict)
-		if len(out.Refused) > 0 || out.Failed != "" {
-			return fmt.Errorf("load the sample region: %v %s", out.Refused, out.Failed)
-		}
-		resources += out.Resources
+	cfg := synth.Demo()
+	n.log.Info("loading the sample region", "people", cfg.Patients)
+	report, err := load.Bundles(ctx, Region(cfg), n.Loader(validate.Strict).Sender, func(int) {})
+	if err == nil && len(report.Refused) > 0 {
+		err = fmt.Errorf("%s: %v", report.Refused[0].File, report.Refused[0].Issues)
 	}
-	n.log.Info("the sample region is loaded", "resources", resources)
+	if err != nil {
+		return fmt.Errorf("load the sample region: %w", err)
+	}
+	n.log.Info("the sample region is loaded", "resources", report.Resources)
 	if err := n.engine.Insert(ctx, demoLoadedKey, []byte("1"), unmarked); err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("mark the sample region: %w", err)
 	}
 	return nil
 }
 
-// printWelcome prints the organisations, their source systems, the sample patient, and the first
-// lines of the README's example.
-func (n *Node) printWelcome(w io.Writer, patient string) error {
+// printWelcome prints the organisations, their source systems, the Patients of the sample person, and
+// the first lines of the README's example.
+func (n *Node) printWelcome(w io.Writer) error {
 	fmt.Fprintf(w, "\nThe sample region. Organisations, each with its source system and the prefix of that system's ids:\n")
-	for _, o := range synth.Organisations() {
+	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		fmt.Fprintf(w, "  %-6s %-28s client %-20s prefix %s\n", o.ODS, o.Name, o.ClientID, o.IDPrefix)
 	}
-	_, err := fmt.Fprintf(w, `The patient "patient" is Patient/%s, NHS number %s.
+	patient := synth.DemoPerson()
+	var ids []string
+	for _, p := range patient.Patients {
+		ids = append(ids, p.ID)
+	}
+	_, err := fmt.Fprintf(w, `The patient "patient" has the NHS number %s, the birth date %s and these Patients: %s.
 
 Paste into another shell:
   export CARERECORD_STORE=%q
@@ -118,6 +119,6 @@ Paste into another shell:
   T=$(bin/carerecord token --user consultant --client demo-ehr)
   curl -s -H "Authorization: Bearer $T" "$BASE/Observation?patient=Patient/$PATIENT&_count=2"
 
-`, patient, synth.SampleNHSNumber(), n.cfg.Address.text, n.cfg.PublicURL, patient)
+`, patient.NHSNumber, patient.BirthDate, strings.Join(ids, ", "), n.cfg.Address.text, n.cfg.PublicURL, ids[len(ids)-1])
 	return err
 }

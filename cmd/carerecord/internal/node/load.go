@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"time"
 
+	"carerecord/conformance/synth"
 	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
@@ -42,6 +44,20 @@ func OpenLoader(ctx context.Context, cfg Config) (*Loader, error) {
 	}
 	return &Loader{node: n, mode: cfg.Validation}, nil
 }
+
+// Region yields the bundles of a synthetic region.
+func Region(cfg synth.Config) iter.Seq[load.SourceBundle] {
+	return func(yield func(load.SourceBundle) bool) {
+		for b := range synth.Region(cfg) {
+			if !yield(load.SourceBundle{Source: b.Source, Name: b.Name, Bundle: b.Body}) {
+				return
+			}
+		}
+	}
+}
+
+// Loader returns a Loader of an open record. It must not be closed.
+func (n *Node) Loader(mode validate.Mode) *Loader { return &Loader{node: n, mode: mode} }
 
 // Close rekeys the documents that depend on loaded ones and closes the store.
 func (l *Loader) Close(ctx context.Context) error {

@@ -65,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 // that are missing.
 func (c *Config) readFolders() (keys, *policy.Folder, error) {
 	if c.Auth == AuthDemo {
-		if err := writeSamplePolicy(c.PolicyDir); err != nil {
+		if err := WriteSamplePolicy(c.PolicyDir); err != nil {
 			return keys{}, nil, err
 		}
 	}

@@ -25,7 +25,7 @@ func demoConfig(t *testing.T, dir string) Config {
 	if err := cfg.FillFolders(); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(writeSamplePolicy(cfg.PolicyDir), cfg.markDemo()); err != nil {
+	if err := errors.Join(WriteSamplePolicy(cfg.PolicyDir), cfg.markDemo()); err != nil {
 		t.Fatal(err)
 	}
 	return cfg

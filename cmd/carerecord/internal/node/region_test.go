@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -38,14 +39,7 @@ func openRegionNode(t *testing.T) *Node {
 // loadRegion streams a region into a record.
 func loadRegion(t *testing.T, n *Node, cfg synth.Config) (*load.Report, error) {
 	t.Helper()
-	bundles := func(yield func(load.SourceBundle) bool) {
-		for b := range synth.Region(cfg) {
-			if !yield(load.SourceBundle{Source: b.Source, Name: b.Name, Bundle: b.Body}) {
-				return
-			}
-		}
-	}
-	return load.Bundles(t.Context(), bundles, (&Loader{node: n, mode: validate.Strict}).Sender, func(int) {})
+	return load.Bundles(t.Context(), Region(cfg), n.Loader(validate.Strict).Sender, func(int) {})
 }
 
 // TestRegionLoads streams a region of each shape into a guarded record, each bundle as the source
@@ -111,25 +105,36 @@ func checkStored(t *testing.T, n *Node, b synth.Bundle) {
 	}
 }
 
-// TestRegionAndSampleInOneRecord: the sample of a demonstration and a region can be loaded into one
-// record, and share no patient.
-func TestRegionAndSampleInOneRecord(t *testing.T) {
+// TestDemonstration: IDN-161: the sample person signs in and is one person with the Patients of the
+// practice and the trust; a larger region with the same seed adds the other people and skips those of
+// the demonstration.
+func TestDemonstration(t *testing.T) {
 	n := openRegionNode(t)
-	numbers := map[string]bool{}
-	for b := range synth.Sample(synth.Config{Patients: regionPatients, Seed: 1}) {
-		if out := n.loadBundle(t.Context(), b.Source, "", b.Body, validate.Strict); len(out.Refused) > 0 || out.Failed != "" {
-			t.Fatalf("sample: %+v", out)
-		}
-		numbers[gjson.GetBytes(b.Body, `entry.0.resource.identifier.0.value`).Str] = true
+	var welcome strings.Builder
+	if err := n.loadDemo(t.Context(), &welcome); err != nil {
+		t.Fatal(err)
 	}
-	report, err := loadRegion(t, n, synth.Config{Patients: 3, Seed: 1})
-	if err != nil || len(report.Refused) > 0 {
-		t.Fatalf("region: %+v, %v", report, err)
+	person := synth.DemoPerson()
+	in, err := n.guard.SignIn(t.Context(), person.NHSNumber, person.BirthDate)
+	if err != nil || in.Patient != person.Patients[0].ID {
+		t.Errorf("got %+v, %v, want the sign-in of %s", in, err, person.Patients[0].ID)
 	}
-	for b := range synth.Region(synth.Config{Patients: 3, Seed: 1}) {
-		if first := gjson.GetBytes(b.Body, "entry.0.resource"); first.Get("resourceType").Str == "Patient" && numbers[first.Get("identifier.0.value").Str] {
-			t.Errorf("the NHS number of %s is one of the sample's", first.Get("id").Str)
+	if in, err := n.guard.SignIn(t.Context(), person.NHSNumber, "1900-01-01"); err != nil || in.Patient != "" {
+		t.Errorf("IDN-131: got %+v, %v with another birth date, want nobody", in, err)
+	}
+	for _, p := range person.Patients {
+		if !strings.Contains(welcome.String(), p.ID) {
+			t.Errorf("the welcome has no %s:\n%s", p.ID, &welcome)
 		}
+	}
+	cfg := synth.Demo()
+	report, err := loadRegion(t, n, cfg)
+	if err != nil || report.Bundles == 0 || report.Skipped != report.Bundles {
+		t.Errorf("got %+v, %v, want all bundles of the demonstration skipped", report, err)
+	}
+	cfg.Patients++
+	if report, err = loadRegion(t, n, cfg); err != nil || report.Resources == 0 || len(report.Refused) > 0 {
+		t.Errorf("got %+v, %v, want one more person", report, err)
 	}
 }
 
