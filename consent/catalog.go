@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/store"
@@ -132,13 +133,13 @@ func (p *typeCatalog) begin(ctx context.Context, dependsOn, reliesOn []string, c
 			case <-c.done:
 			case <-ctx.Done():
 			}
-			return nil, fmt.Errorf("%s changed in another commit: %w", name, store.ErrConflict)
+			return nil, fmt.Errorf("%s changed in another commit: %w", facts.ForLog(name), store.ErrConflict)
 		}
 	}
 	for name, searched := range changed {
 		if p.dependedOn[name] && !searched {
 			p.mu.Unlock()
-			return nil, fmt.Errorf("a new document depends on %s: %w", name, store.ErrConflict)
+			return nil, fmt.Errorf("a new document depends on %s: %w", facts.ForLog(name), store.ErrConflict)
 		}
 	}
 	me := &catalogCommit{done: make(chan struct{})}

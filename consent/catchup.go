@@ -56,7 +56,7 @@ func (g *Guard) CatchUp(ctx context.Context, pause func(ctx context.Context, rea
 			}
 			p, err := g.keyPage(ctx, names)
 			if err != nil && ctx.Err() == nil {
-				failed = append(failed, fmt.Errorf("rekey the dependents of %s: %w", names[0], err))
+				failed = append(failed, fmt.Errorf("rekey the dependents of %s: %w", facts.ForLog(names[0]), err))
 				deepest = min(deepest, g.backlog.Depth(names[0]))
 				queue.Add(names[1:]...)
 				continue
@@ -166,7 +166,7 @@ func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, 
 			continue
 		}
 		if c.view.guard.backlog.AddedSince(name, c.view.epoch) { // the snapshot may be older
-			return nil, fmt.Errorf("%s was changed by another commit: %w", name, store.ErrConflict)
+			return nil, fmt.Errorf("%s was changed by another commit: %w", facts.ForLog(name), store.ErrConflict)
 		}
 		if strings.HasPrefix(name, backlog.LabelsPrefix) != ofLabels || strings.HasPrefix(name, backlog.AttachedPrefix) != binaries || p.read == size {
 			break

@@ -121,8 +121,8 @@ func (v *View) withOthers(ctx context.Context, patients []store.Doc) ([]store.Do
 // SourceOf returns the organisation that a document came from, by ODS code; empty where it is unknown, where the
 // region has no identity policy, and for requesters who are not staff (IDN-125).
 func (v *View) SourceOf(d store.Doc) string {
-	kind := v.grant.principal.Kind
-	if v.guard.keyer.Identity == nil || kind != Staff && kind != System {
+	p := v.grant.principal
+	if v.guard.keyer.Identity == nil || p.Kind != Staff && (p.Kind != System || p.Patient != "") {
 		return ""
 	}
 	return d.Source

@@ -30,7 +30,7 @@ var filters = map[string][]string{
 	"CareTeam":           {"status=active", "participant=Patient/%P", "participant:missing=true"},
 	"RiskAssessment":     {"probability=gt0.3", "probability=le0.5", "probability:missing=false"},
 	"Location":           {"name=north", "near=51.5|-0.1|5|km", "near:missing=false"},
-	"ValueSet":           {"status=active", "url=http://v/1", "url:below=http://v", "url:above=http://v/1/more", "version=1"},
+	"ValueSet":           {"status=active", "url=http://v/1", "url:below=http://v", "url:above=http://v/1/more", "url:above=http://v/1/more", "version=1"},
 }
 
 // rareFilters are drawn more often than filters, since their channels would have too few cases. Most of them

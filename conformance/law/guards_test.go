@@ -244,6 +244,17 @@ func brokenPersons() []brokenGuard {
 		{"persons: number beside the id", "the number in a reference with an id is ignored", "TestReading$", []insertion{
 			{"number-beside", `if broken("persons: number beside the id") { return ownership{resolved: true}, nil }`},
 		}},
+		{"persons: grouped before the guard", "the Patients of a person are grouped before the guard hides some of them", "TestReading$", []insertion{
+			{"persons-grouped", `if broken("persons: grouped before the guard") { x = x.open() }`},
+		}},
+		{"persons: best among hidden", "a person is left out if the best Patient is hidden", "TestReading$", []insertion{
+			{"persons-best", `if broken("persons: best among hidden") { patients = x.withoutBetterHidden(patients) }`},
+		}},
+		{"persons: placed by person", "a row is in the partition of the person, also if another source has the Patient", "TestSourceSystems$", []insertion{
+			{"home-patient", `if broken("persons: placed by person") {
+				if p, err := reader.Newest(ctx, store.Ref{Type: "Patient", ID: o.Patients[0]}); err == nil && !p.Deleted() && len(index.Owners(p.Keys)) == 1 { return index.Owners(p.Keys)[0], "", nil }
+			}`},
+		}},
 		{"persons: own rows", "an own row brings all Patients of a person who opted out", "TestReading$", []insertion{
 			{"patient-named", `if broken("persons: own rows") { named.Set = facts.SetFunc(func(string) bool { return true }) }`},
 		}},

@@ -26,7 +26,7 @@ func TestRandomRegion(t *testing.T) {
 		m := &model{region: r, Rand: rand.New(rand.NewPCG(seed, 17)), index: seed%2 == 0, patients: map[string]*modelPatient{}, rows: map[string]modelRow{}, refusals: map[string]string{}}
 		for range perRegion {
 			m.step()
-			if m.IntN(4) == 0 {
+			if m.IntN(10) == 0 {
 				m.compare()
 			}
 			if t.Failed() {

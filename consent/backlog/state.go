@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"carerecord/consent/facts"
 	"carerecord/store"
 )
 
@@ -75,7 +76,7 @@ func (b *Backlog) Prepare(added map[string]Entry, pages []*Page) (*Change, error
 		name := page.From.Name
 		current, there := b.entries[name]
 		if !there || !page.From.samePosition(current) {
-			return nil, fmt.Errorf("another commit rekeys the dependents of %s: %w", name, store.ErrConflict)
+			return nil, fmt.Errorf("another commit rekeys the dependents of %s: %w", facts.ForLog(name), store.ErrConflict)
 		}
 		if c.set[name] = page.To; page.Done {
 			delete(c.set, name)

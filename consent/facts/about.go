@@ -46,3 +46,14 @@ func IsDocumentName(name string) bool {
 
 // IsIdentifierName reports whether the name of a person is not the id of a Patient.
 func IsIdentifierName(name string) bool { return strings.ContainsRune(name, ':') }
+
+// ForLog returns the name of a document or of a person as it may stand in a log: without identifiers of people
+// (identity.md, section 1). It keeps addresses of documents and ids of Patients.
+func ForLog(name string) string {
+	for _, kind := range []string{"nhs:", "id:", "url:", tiePrefix} {
+		if at := strings.Index(name, kind); at >= 0 {
+			return name[:at] + kind + "…"
+		}
+	}
+	return name
+}

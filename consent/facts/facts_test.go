@@ -200,3 +200,15 @@ func TestKeyOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestForLog: no log has an identifier of a person (identity.md, section 1).
+func TestForLog(t *testing.T) {
+	for name, want := range map[string]string{
+		"Patient/p": "Patient/p", "owner:p": "owner:p", "attached:b": "attached:b", "index:nhs:" + number: "index:nhs:…", "labels:nhs:" + number: "labels:nhs:…",
+		"labels:id:http://local|17": "labels:id:…", "labels:p": "labels:p",
+	} {
+		if got := ForLog(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}

@@ -25,6 +25,7 @@ func (k *Keyer) home(ctx context.Context, reader Reader, d store.Doc, o index.Ow
 	case len(o.Patients) > 0 && k.Identity == nil:
 		return o.Patients[0], o.Patients[0], nil
 	case len(o.Patients) > 0:
+		//law:home-patient
 		return k.homeOfPatient(ctx, reader, d, o.Patients[0])
 	}
 	numbers := NameSet{}

@@ -66,6 +66,7 @@ func (x *execution) patients(ctx context.Context, from *store.RowID) iter.Seq2[s
 	if from != nil {
 		from = &store.RowID{Partition: from.Partition}
 	}
+	//law:persons-grouped
 	if x.stream != nil {
 		return x.stream.Rows(ctx, from)
 	}
@@ -79,6 +80,7 @@ func (x *execution) patients(ctx context.Context, from *store.RowID) iter.Seq2[s
 // bestOfEach returns the best Patient of each person in one partition, in the order of the persons.
 func (x *execution) bestOfEach(patients []store.Doc) []personRow {
 	best := map[string]store.Doc{}
+	//law:persons-best
 	for _, d := range patients {
 		key := x.view.PersonKeyOf(d)
 		if b, known := best[key]; !known || x.view.Prefers(d, b) {

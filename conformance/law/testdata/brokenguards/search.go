@@ -7,6 +7,7 @@ import (
 
 	"carerecord/conformance/law/brokenguard"
 	"carerecord/consent"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -43,4 +44,16 @@ func (x *execution) open() *execution {
 	out := *x
 	out.view = x.view.Open()
 	return &out
+}
+
+// withoutBetterHidden returns some Patients without those of whose persons a hidden Patient is better.
+func (x *execution) withoutBetterHidden(patients []store.Doc) []store.Doc {
+	return slices.DeleteFunc(patients, func(d store.Doc) bool {
+		for other, err := range x.view.Open().Scan(context.Background(), store.Query{Type: "Patient", Where: store.Eq{Key: index.OwnerKey(x.view.PersonKeyOf(d))}, KeysOnly: true}) {
+			if err == nil && x.view.Prefers(other, d) && !slices.ContainsFunc(patients, func(p store.Doc) bool { return p.Ref == other.Ref }) {
+				return true
+			}
+		}
+		return false
+	})
 }
