@@ -31,7 +31,7 @@ func (v *View) Joins() bool {
 type Person struct {
 	Key      string      // person key; it must not leave the server
 	Patients []store.Doc // the visible Patients, without bodies, best first (IDN-122)
-	// System and Number are the national number; empty for a Patient who is not joined.
+	// System and Number are the national number by which rows refer to the person; empty if no row does.
 	System, Number string
 }
 
@@ -40,13 +40,14 @@ type personCache map[string]*Person
 
 // PersonOf returns the person of a Patient, or nil where the View shows no such Patient.
 func (v *View) PersonOf(ctx context.Context, id string) (*Person, error) {
-	for d, err := range v.WithPermission("").All(ctx, []store.Ref{{Type: "Patient", ID: id}}) {
-		if err != nil {
-			return nil, fmt.Errorf("find the person of a Patient: %w", err)
-		}
-		return v.PersonByKey(ctx, personKey(d))
+	d, err := v.WithPermission("").Get(ctx, store.Ref{Type: "Patient", ID: id})
+	if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
+		return nil, nil
 	}
-	return nil, nil
+	if err != nil {
+		return nil, fmt.Errorf("find the person of a Patient: %w", err)
+	}
+	return v.PersonByKey(ctx, personKey(d))
 }
 
 // SourcesOf returns the visible Patients of the person of a Patient, with bodies, best first (IDN-121, 122). It
@@ -193,14 +194,38 @@ func (v *View) readPersons(ctx context.Context, keys []string) error {
 		key := personKey(d)
 		if v.persons[key] == nil {
 			v.persons[key] = &Person{Key: key}
-			v.persons[key].System, v.persons[key].Number = v.guard.keyer.NumberOf(key)
 		}
 		v.persons[key].Patients = append(v.persons[key].Patients, d)
 	}
 	for _, key := range keys {
 		if p := v.persons[key]; p != nil {
 			slices.SortFunc(p.Patients, v.guard.rank)
+			if err := v.readNumber(ctx, p, len(keys) == 1); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+// readNumber sets the number of a person if rows may refer to the person by it. Most have no such row, and their searches
+// need not look for it: look finds out, which is not worth a read for each of many. The answer depends on hidden rows too, which
+// changes no result.
+func (v *View) readNumber(ctx context.Context, p *Person, look bool) error {
+	system, number := v.guard.keyer.NumberOf(p.Key)
+	if number == "" {
+		return nil
+	}
+	if !look {
+		p.System, p.Number = system, number
+		return nil
+	}
+	n, err := v.snap.Count(ctx, store.Query{Where: store.Eq{Key: index.NamesNumberKey(p.Key)}, KeysOnly: true}, 1)
+	if err != nil {
+		return fmt.Errorf("find rows by the number of a person: %w", err)
+	}
+	if n > 0 {
+		p.System, p.Number = system, number
 	}
 	return nil
 }

@@ -90,6 +90,11 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 	if d.Ref.Type == "Patient" {
 		keys = append(keys, index.HomeKey(home))
 	}
+	for _, id := range index.LogicalReferences(row.Keys) {
+		if name, ok := nationalName(k.Identity, id.System, id.Value); ok && slices.Contains(about.owners, name) {
+			keys = append(keys, index.NamesNumberKey(name))
+		}
+	}
 	keys = withCrossTypeKeys(d.Ref.Type, store.Sorted(keys), d.Source)
 	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))
 	return Keyed{Keys: MarkKeys(keys, id.Partition, false), RowID: id}, nil

@@ -52,6 +52,7 @@ func TestDecode(t *testing.T) {
 		{CoversKey("1"), "covers", "", `name "1"`},
 		{NumberKey("nhs:9000000009"), "has number", "", `name "nhs:9000000009"`},
 		{PatientKey("1"), "patient", "", `id "1"`},
+		{NamesNumberKey("nhs:9000000009"), "names number", "", `person "nhs:9000000009"`},
 		{HomeKey("nhs:9000000009"), "home", "", `name "nhs:9000000009"`},
 		{BearsKey("nhs:9000000009"), "has identifier", "", `name "nhs:9000000009"`},
 		{AttachesKey("b", "XGP01"), "attaches", "", `binary "b", ods "XGP01"`},

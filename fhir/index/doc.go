@@ -62,6 +62,7 @@
 //	0 w name          has fact 3 with the same name [dependents.go]
 //	0 l name          has a label that hides it from some principals, and is about this person: an id of a
 //	                  Patient, or a name as in fact 7 [facts/labels.go]
+//	0 n person        is about this person, and refers to the person by its national number [persons.go]
 //	0   name          is a Patient whose current version has this valid national number, by its name as in fact
 //	                  7 [facts/tracked.go]
 //	0   name          is a Patient in the partition of this name: its national number, or its id [facts/home.go]

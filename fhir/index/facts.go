@@ -25,6 +25,7 @@ const (
 	crossIrregular = "\x00\x00x"
 	crossDependsOn = "\x00\x00w"
 	crossLabelled  = "\x00\x00l"
+	crossByNumber  = "\x00\x00n"
 	factPatient    = "\x80\x00p"
 	factNumber     = "\x80\x00n"
 	factHome       = "\x80\x00h"
@@ -149,6 +150,10 @@ func LabelledKey(name string) store.Key { return crossLabelled + store.Key(name)
 
 // LabelledPrefix is the prefix of LabelledKey, followed by the name.
 func LabelledPrefix() store.Key { return crossLabelled }
+
+// NamesNumberKey is the cross-type key of the documents about a person that refer to the person by its national number,
+// by person key.
+func NamesNumberKey(person string) store.Key { return crossByNumber + store.Key(person) }
 
 // SourceKey says which organisation a document came from, by ODS code.
 func SourceKey(ods string) store.Key { return factSource + store.Key(ods) }

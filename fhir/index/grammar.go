@@ -53,6 +53,7 @@ func facts() []keyFact {
 		{crossIrregular, "irregular", []piece{{"person", asText}}, "is about this person, and is not ordinary, has more than one owner, or has fact 7", "patientsteps.go"},
 		{crossDependsOn, "depends on (cross-type)", name, "has fact 3 with the same name", "dependents.go"},
 		{crossLabelled, "labelled", name, "has a label that hides it from some principals, and is about this person: an id of a Patient, or a name as in fact 7", "facts/labels.go"},
+		{crossByNumber, "names number", []piece{{"person", asText}}, "is about this person, and refers to the person by its national number", "persons.go"},
 		{factNumber, "has number", name, "is a Patient whose current version has this valid national number, by its name as in fact 7", "facts/tracked.go"},
 		{factHome, "home", name, "is a Patient in the partition of this name: its national number, or its id", "facts/home.go"},
 		{factPatient, "patient", []piece{{"id", asText}}, "is about the Patient with this id: it is that Patient, refers to it as its patient, or inherits owners from a document that does", "backlog/stale.go"},

@@ -143,6 +143,19 @@ type NameSet map[string]bool
 // Has implements store.Set.
 func (s NameSet) Has(name string) bool { return s[name] }
 
+// LogicalReferences returns, from the keys of a document, the identifiers by which it refers to something by any
+// reference parameter, with the values folded.
+func LogicalReferences(keys []store.Key) []Identifier {
+	var out []Identifier
+	for _, k := range keys {
+		if len(k) > 3 && k[2] == classLogical && k[0] < verifies>>8 && !IsFact(k) {
+			system, value, _ := strings.Cut(string(k[3:]), "\x00")
+			out = append(out, Identifier{system, value})
+		}
+	}
+	return out
+}
+
 // ReferredNumbers returns, from the keys of a document, the system and the folded value of each identifier by which it
 // refers to something by a reference parameter.
 func (x *Indexer) ReferredNumbers(typ, name string, keys []store.Key) ([]Identifier, error) {
