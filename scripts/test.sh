@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs all tests in four parts: every package but conformance/suite with the race detector, then all 200 rounds of
-# conformance/atonce without it; in parallel the law once more, with all of its cases and with the broken guards, then
+# conformance/atonce and all random regions of conformance/persons without it; in parallel the law once more, with all of its cases and with the broken guards, then
 # conformance/suite, which runs the program from outside: none of them alone keeps two processors busy. Each part is printed
 # whole, and all of them run; if one fails, the script fails. The last lines say which MongoDB server the tests ran on and which tests were skipped because
 # data outside this repository is missing. CARERECORD_SOAK=10 makes long tests ten times as long (make soak).
@@ -51,7 +51,7 @@ set +m
 status=0
 # shellcheck disable=SC2086
 GOGC=200 part "with the race detector" -race $packages || status=1
-part "all rounds of writers at once" -count=1 ./conformance/atonce || status=1
+part "all rounds of writers at once, and all random regions" -count=1 ./conformance/atonce ./conformance/persons || status=1
 wait "$beside" || status=1
 beside=
 cat "$dir/others"
