@@ -5,6 +5,9 @@ cd "$(dirname "$0")/.."
 bad=$(gofmt -l $(git ls-files '*.go'))
 [ -z "$bad" ] || { echo "gofmt: $bad"; exit 1; }
 go vet ./...
+# Files for the race detector are built in its tests alone.
+# shellcheck disable=SC2046
+go vet -race $(grep -rl --include='*_test.go' '^//go:build race' cmd conformance consent fhir interop store | xargs -n1 dirname | sort -u | sed 's|^|./|')
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 scripts/deadcode.sh >"$tmp/deadcode" 2>&1 & # beside what follows: each uses one processor

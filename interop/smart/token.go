@@ -63,6 +63,9 @@ type storedToken struct {
 	Ends    time.Time `json:"ends"`
 }
 
+// identified is the authentication level of somebody whose identity was proved: P9 of NHS login (CON-204).
+const identified = 9
+
 // keepExpired is how long Verify distinguishes an expired token from an unknown one.
 const keepExpired = 24 * time.Hour
 
@@ -250,7 +253,10 @@ func (t *Tokens) principal(ctx context.Context, stored storedToken, address stri
 		if err != nil {
 			return consent.Principal{}, fmt.Errorf("find the patient of a token: %w", err)
 		}
-		p.Patient, p.Person, p.Number = in.Patient, in.Person, person.Patient
+		p.Patient, p.Person = in.Patient, in.Person
+		if person.Level >= identified {
+			p.Number = person.Patient
+		}
 		return p, nil
 	}
 	role, _ := t.cfg.Policy.Role(person.Role)

@@ -111,7 +111,7 @@ func TestPrincipal(t *testing.T) {
 		"a clinician": {smart.TokenRequest{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
 			Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}, Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientPurposes: []string{"TREAT"},
 			Scopes: scopes("user/*.cruds"), Level: 3}},
-		"a patient": {smart.TokenRequest{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Purpose: "PATRQT",
+		"a patient": {smart.TokenRequest{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Number: "9999999468", Purpose: "PATRQT",
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 9}},
 		"a patient without a record is bound to none": {smart.TokenRequest{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs")}},
