@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -260,6 +261,11 @@ func (v *View) Expand(ctx context.Context, where store.Pred) (store.Pred, error)
 		p, err := v.PersonByNumber(ctx, system, value)
 		return p.Refs(), err
 	})
+}
+
+// HasNumber reports whether the national number of the person is a text: digits without blanks.
+func (p *Person) HasNumber(digits string) bool {
+	return strings.HasSuffix(p.Key, ":"+digits) || strings.HasSuffix(p.Key, "|"+digits)
 }
 
 // Refs returns how rows refer to a person; the zero PersonRefs for nil.

@@ -84,8 +84,8 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 	}
 	id := store.RowID{Partition: index.PartitionOf(home), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
 	keys = append(keys, index.OtherPartitionKeys(row.Keys, together, func(system, number string) bool {
-		name, ok := nationalName(k.Identity, system, number)
-		return ok && name != home
+		_, ok := nationalName(k.Identity, system, number)
+		return ok
 	})...)
 	if d.Ref.Type == "Patient" {
 		keys = append(keys, index.HomeKey(home))

@@ -99,10 +99,11 @@ func (f *finder) patient(ctx context.Context, id string, with bool) error {
 		return err
 	}
 	var names []string
-	if err == nil {
+	deleted := err == nil && d.Deleted()
+	if err == nil && !(deleted && !f.register.hasStatement(id)) { // others are forgotten when they are deleted
 		names = identifiersOfDoc(d)
 	}
-	return f.follow(ctx, f.register.linkPatient(id, names, err == nil && d.Deleted()), with)
+	return f.follow(ctx, f.register.linkPatient(id, names, deleted), with)
 }
 
 // follow looks up the connecting identifiers of a linked Patient.
@@ -145,6 +146,13 @@ func (f *finder) identifier(ctx context.Context, name string) error {
 	return nil
 }
 
+// hasStatement reports whether there is a statement about the id of a Patient.
+func (r *Register) hasStatement(id string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.patientCount[id] > 0
+}
+
 // linkPatient links a Patient to identifiers that are committed and to those of its in-flight commits. It returns
 // all of them.
 func (r *Register) linkPatient(id string, committed []string, deleted bool) []string {
@@ -153,7 +161,7 @@ func (r *Register) linkPatient(id string, committed []string, deleted bool) []st
 	for _, name := range committed {
 		r.link(name, id, true)
 	}
-	if deleted {
+	if deleted && r.patientCount[id] > 0 {
 		r.deleted[id] = true
 	}
 	found := slices.Clone(committed)

@@ -122,8 +122,8 @@
 //	                 j value                     the same without its system [:identifier]
 //	                 h Type                      refers to a contained resource of that type [chains]
 //	                 w                           refers to a Patient of this server whose partition may not be
-//	                                             that of the document, or refers by the national number of
-//	                                             another partition (made by consent/facts) [chains]
+//	                                             that of the document, or refers to somebody by a national
+//	                                             number (made by consent/facts) [chains]
 //	uri              u address                   as written; canonicals without version [uri, :above, :below,
 //	                                             _sort]
 //	composite        k code 0 key                of Observation: the code of the first part, case folded, then

@@ -134,7 +134,7 @@ func classes() []keyClass {
 		{classLogical, false, "reference", []piece{system, value}, "Reference.identifier, the value case folded", ":identifier"},
 		{classLogicalValue, false, "reference", []piece{value}, "the same without its system", ":identifier"},
 		{classContainedType, false, "reference", []piece{typ}, "refers to a contained resource of that type", "chains"},
-		{classOtherPartition, false, "reference", nil, "refers to a Patient of this server whose partition may not be that of the document, or refers by the national number of another partition (made by consent/facts)", "chains"},
+		{classOtherPartition, false, "reference", nil, "refers to a Patient of this server whose partition may not be that of the document, or refers to somebody by a national number (made by consent/facts)", "chains"},
 		{classURI, false, "uri", []piece{address}, "as written; canonicals without version", "uri, :above, :below, _sort"},
 		{classPair, false, "composite", []piece{code, {"key", asKey}}, "of Observation: the code of the first part, case folded, then class and value of a driving key of the second, if it has one", "code$value"},
 		{classPosition, false, "near", []piece{{"cell", asCell}, {"latitude", asDegree}, {"longitude", asDegree}}, "a position (position.go)", "near"},

@@ -8,11 +8,11 @@ import (
 )
 
 // OtherPartitionKeys returns a key for each reference parameter by which a document refers to a Patient other than
-// home, or by the national number of another partition, from its keys. Empty home is for a document that is in the
-// partition of no Patient. elsewhere reports whether an identifier is such a number. A document without such a
+// home, or to somebody by a national number, from its keys. Empty home is for a document that is in the partition of no
+// Patient. national reports whether an identifier is such a number. A document without such a
 // key is in the partition of every Patient to whom the parameter refers, so a chain between them can follow the order
 // of the store.
-func OtherPartitionKeys(keys []store.Key, home string, elsewhere func(system, number string) bool) []store.Key {
+func OtherPartitionKeys(keys []store.Key, home string, national func(system, number string) bool) []store.Key {
 	var out []store.Key
 	for _, key := range keys {
 		if len(key) < 3 || key[0] >= verifies>>8 || IsFact(key) {
@@ -25,7 +25,7 @@ func OtherPartitionKeys(keys []store.Key, home string, elsewhere func(system, nu
 			other = isPatient && id != home
 		case classLogical:
 			system, number, _ := strings.Cut(string(key[3:]), "\x00")
-			other = elsewhere(system, number)
+			other = national(system, number)
 		}
 		if stray := key[:2] + store.Key(rune(classOtherPartition)); other && !slices.Contains(out, stray) {
 			out = append(out, stray)

@@ -43,15 +43,22 @@ func (x *Indexer) literalKeys(b *builder, number uint16, reference string) {
 	}
 }
 
-// identifierKeys adds the keys of a Reference.identifier (SRCH-106).
+// identifierKeys adds the keys of a Reference.identifier (SRCH-106). An NHS number that is written with blanks has the keys
+// of its digits too.
 func (b *builder) identifierKeys(number uint16, reference path.Value) {
 	id, ok := reference.Get("identifier")
 	if !ok {
 		return
 	}
-	if value := foldCode(id.GetText("value")); value != "" {
-		b.add(number, classLogical, id.GetText("system"), "\x00", value)
-		b.add(number, classLogicalValue, value)
+	system, value := id.GetText("system"), foldCode(id.GetText("value"))
+	if value == "" {
+		return
+	}
+	b.add(number, classLogical, system, "\x00", value)
+	b.add(number, classLogicalValue, value)
+	if digits, ok := fhir.CleanNHSNumber(value); ok && system == fhir.NHSNumberSystem && digits != value { // written with blanks
+		b.add(number, classLogical, system, "\x00", digits)
+		b.add(number, classLogicalValue, digits)
 	}
 }
 

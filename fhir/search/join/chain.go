@@ -149,9 +149,6 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		return nil, err
 	}
 	crossPartition := store.Or{stray, contains}
-	if s.exec.followsPersons(c.Target) {
-		crossPartition = append(crossPartition, namesNumber())
-	}
 	return &reverseScan{
 		patientsAfter: func(ctx context.Context, after *store.RowID) iter.Seq2[endPatient, error] {
 			return func(yield func(endPatient, error) bool) {

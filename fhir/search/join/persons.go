@@ -83,7 +83,7 @@ func (e *Executor) referredPersons(ctx context.Context, typ, param string, rows 
 			if err != nil {
 				return nil, nil, err
 			}
-			if p != nil && slices.Contains(index.Owners(d.Keys), p.Key) {
+			if p != nil && p.HasNumber(number.Value) && slices.Contains(index.Owners(d.Keys), p.Key) {
 				note(i, p)
 			}
 		}
@@ -127,6 +127,3 @@ func patientsOf(persons []*consent.Person) idSet {
 	}
 	return out
 }
-
-// namesNumber matches rows that name a person by a national number alone: their partition may be any.
-func namesNumber() store.Pred { return store.Eq{Key: index.FactKey(index.FactByNumber)} }

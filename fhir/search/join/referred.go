@@ -32,9 +32,6 @@ func (r *referredPatients) loadStrays(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.exec.followsPersons("Patient") {
-		stray = store.Or{stray, namesNumber()}
-	}
 	referrers := *r.referrers
 	referrers.where = append(slices.Clone(referrers.where), stray)
 	var docs []store.Doc
@@ -94,6 +91,9 @@ func (r *referredPatients) after(ctx context.Context, row *store.RowID) iter.Seq
 			return
 		}
 		strays := r.strays
+		if row != nil && r.exec.followsPersons("Patient") {
+			row = partitionStart(row)
+		}
 		if row != nil {
 			i, found := slices.BinarySearchFunc(strays, *row, store.RowID.Compare)
 			if found {
@@ -125,9 +125,10 @@ func (r *referredPatients) after(ctx context.Context, row *store.RowID) iter.Seq
 func (r *referredPatients) samePartition(ctx context.Context, after *store.RowID) iter.Seq2[endPatient, error] {
 	return func(yield func(endPatient, error) bool) {
 		referred, partition := map[store.RowID]string{}, store.Partition(0)
+		persons := r.exec.followsPersons("Patient") // another Patient of the person may be after the row
 		flush := func() bool {
 			for _, row := range slices.SortedFunc(maps.Keys(referred), store.RowID.Compare) {
-				if row.Partition == partition && (after == nil || row.Compare(*after) > 0) && !yield(endPatient{row: row, id: referred[row]}, nil) {
+				if row.Partition == partition && (after == nil || persons || row.Compare(*after) > 0) && !yield(endPatient{row: row, id: referred[row]}, nil) {
 					return false
 				}
 			}
