@@ -71,11 +71,11 @@ func (g *generator) reading() question {
 		draw = g.binaryRead
 	case n < 429:
 		draw = g.lastN
-	case n < 435:
+	case n < 449:
 		draw = g.personOperation
-	case n < 453:
+	case n < 467:
 		draw = g.validate
-	case n < 455:
+	case n < 469:
 		return question{method: "GET", path: "/metadata"}
 	}
 	q := draw()

@@ -152,7 +152,7 @@ func readWorld(t testing.TB, seed uint64, questions int, m mode, c *tally, store
 				q = g.reading() // its visible part is served without an identity policy, which the statement describes
 			}
 			switch {
-			case m.lowLimits && g.chance(12):
+			case m.lowLimits && g.chance(15):
 				q = g.costlySearch()
 			case m.rules && g.chance(12):
 				q = g.questionAboutCut(l.evaluator.decision)

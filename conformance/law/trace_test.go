@@ -165,7 +165,7 @@ func (e *evaluator) hiddenPatientDecides(v *version) bool {
 // isHiddenOwnRow reports whether a version is of an own row that opens the record of a person who opts out, but is itself
 // hidden: it mentions a hidden person, or nothing of it is left after references are cut.
 func (e *evaluator) isHiddenOwnRow(v *version) bool {
-	return e.countsAsOwnRow(v) && !e.isVisible(v) && !slices.ContainsFunc(e.allOwners(v), func(p string) bool { return e.restricted(p) || e.denied(p) })
+	return e.countsAsOwnRow(v) && !e.isVisible(v) && slices.ContainsFunc(e.allOwners(v), func(p string) bool { return !e.restricted(p) && !e.denied(p) })
 }
 
 // mentionsHiddenPatient reports whether a version is visible that mentions a hidden Patient: another one of the person

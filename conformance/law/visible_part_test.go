@@ -42,7 +42,7 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 		}
 		home, patient := e.homeOf(v)
 		keys := slices.Concat([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys, index.OtherPartitionKeys(row.Keys, patient, func(system, number string) bool {
-			return isNational(system, number) && numberName(number) != home
+			return isNational(system, number)
 		}))
 		for _, k := range d.Keys {
 			if index.IsFact(k) && (!e.requester.sourceSystem || ownFact(k)) {

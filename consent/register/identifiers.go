@@ -12,19 +12,16 @@ import (
 )
 
 // NewNames returns the identifiers and the Patient ids whose links some writes make necessary: those that deciding
-// Consents among them name, the connecting identifiers of Patients about whom there is a statement, and linked Patients
-// with ties. Begin must have been called.
+// Consents among them name, Patients about whom there is a statement, and linked Patients with ties. Begin must have been
+// called.
 func (r *Register) NewNames(writes []store.Write) (identifiers, patients []string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, w := range writes {
 		id := w.Doc.Ref.ID
 		if w.Doc.Ref.Type == "Patient" && !w.Doc.Deleted() && len(r.identifiersOf[id]) > 0 {
-			names := r.connectingAmong(index.Names(w.Doc.Keys, index.BearsPrefix()))
-			if r.patientCount[id] > 0 {
-				identifiers = append(identifiers, names...)
-			}
-			if slices.ContainsFunc(names, func(name string) bool { _, tie := facts.TiedPatient(name); return tie }) {
+			tied := slices.ContainsFunc(index.Names(w.Doc.Keys, index.BearsPrefix()), func(name string) bool { _, tie := facts.TiedPatient(name); return tie })
+			if r.patientCount[id] > 0 || tied {
 				patients = append(patients, id)
 			}
 		}
@@ -41,11 +38,6 @@ func (r *Register) NewNames(writes []store.Write) (identifiers, patients []strin
 		}
 	}
 	return identifiers, patients
-}
-
-// connectingAmong returns those of some identifiers that connect Patients.
-func (r *Register) connectingAmong(identifiers []string) []string {
-	return slices.DeleteFunc(slices.Clone(identifiers), func(name string) bool { return !r.connects(name) })
 }
 
 // identifiersOfDoc returns the names of the identifiers of a Patient, and of the ties to it.
