@@ -36,6 +36,7 @@ func patient(ctx context.Context, d *decision) *Refusal {
 type namedPerson struct {
 	id, person string
 	keys       []store.Key
+	found      [][]store.Key // of all Patients that are named
 }
 
 // absent reports whether a named Patient is absent for the requester: a contradicted one of another source
@@ -50,11 +51,13 @@ func (d *decision) absent(p store.Doc) bool {
 func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient, absent func(store.Doc) bool) (namedPerson, error) {
 	if n.Where != nil {
 		var best store.Doc
+		var found [][]store.Key
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
 			switch {
 			case err != nil:
 				return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
 			case absent(p):
+				continue
 			case best.Version == 0:
 				best = p
 			case personKey(best) != personKey(p):
@@ -62,11 +65,12 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 			case g.prefers(p, best):
 				best = p
 			}
+			found = append(found, p.Keys)
 		}
 		if best.Version == 0 {
 			return namedPerson{}, nil
 		}
-		return namedPerson{id: best.Ref.ID, person: personKey(best)}, nil
+		return namedPerson{id: best.Ref.ID, person: personKey(best), found: found}, nil
 	}
 	if n.ID == "" {
 		return namedPerson{}, nil
@@ -81,14 +85,14 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 	if absent(p) {
 		return namedPerson{}, nil
 	}
-	return namedPerson{n.ID, personKey(p), p.Keys}, nil
+	return namedPerson{n.ID, personKey(p), p.Keys, [][]store.Key{p.Keys}}, nil
 }
 
 // restriction is step 4 in part: only the source sees a Patient labelled R, V or REDACTED. The
 // predicate of the Grant hides it; this step removes it as the named patient, so no signal is sent.
 func restriction(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.Restricted.Has(d.grant.person) {
-		d.grant.hideNamed(d.req.Named)
+		d.hideNamed()
 		d.grant.Step = 4
 	}
 	return nil
@@ -107,9 +111,14 @@ func directives(_ context.Context, d *decision) *Refusal {
 	return d.hiddenRecord(8, d.grant.sets.Denied)
 }
 
-// hideNamed makes the named patient absent.
-func (g *Grant) hideNamed(n NamedPatient) {
-	g.patient, g.person, g.hiddenSuffix = "", "", hiddenKeySuffix(n)
+// hideNamed makes the named patient absent. The queries of the request find nothing (unsatisfiable.go), unless one of the
+// named Patients is visible although there is no record: the organisation's own.
+func (d *decision) hideNamed() {
+	g := d.grant
+	g.patient, g.person = "", ""
+	if where := g.pipeline("Patient"); !slices.ContainsFunc(d.named.found, func(keys []store.Key) bool { return store.Match(where, keys) }) {
+		g.hiddenSuffix = hiddenKeySuffix(d.req.Named)
+	}
 }
 
 func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
@@ -119,7 +128,7 @@ func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
 	}
 	g.Step, g.Reason = number, NoPatientConsent
 	if !slices.Contains(d.p.Activities, policy.ActivityBreakGlass) {
-		g.hideNamed(d.req.Named)
+		d.hideNamed()
 		return nil
 	}
 	reason := "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. "

@@ -222,7 +222,7 @@ func (c *tally) logAndCheck(t *testing.T, on string, began time.Time) {
 func (c *tally) logTraces(t *testing.T, on string, began time.Time) {
 	t.Helper()
 	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.withRow)
-	if c.withRow < c.cases/10 && !isPartialRun() {
+	if c.withRow < c.cases/10 && c.cases >= 200 && !isPartialRun() { // fewer say nothing
 		t.Errorf("%d of %d requests changed something, want a tenth", c.withRow, c.cases)
 	}
 }
