@@ -2,4 +2,4 @@
 
 package law_test
 
-const raced = true
+const raceDetector = true
