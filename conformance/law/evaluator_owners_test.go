@@ -38,7 +38,7 @@ func valuesAt(m map[string]any, path string) []any {
 type subjects struct {
 	owners   []string // person keys, sorted
 	patients []string // ids of the Patients through whom it is about these people
-	names    []string // other names: ids of missing and deleted Patients, numbers, addresses on other servers
+	names    []string // other names: ids of missing and deleted Patients, numbers, ties, addresses on other servers
 	resolved bool     // all people are known; true for a type without owners
 }
 
@@ -162,12 +162,16 @@ func (e *evaluator) ownerByNumber(source, number string) subjects {
 	return subjects{names: []string{name}}
 }
 
-// noteNumbers adds the NHS numbers of a version of a Patient to numbers.
-func (e *evaluator) noteNumbers(id string, body map[string]any) {
+// noteNumbers adds the NHS numbers and the ties of a version of a Patient to numbers.
+func (e *evaluator) noteNumbers(v *version) {
+	id := v.Ref.ID
 	if e.numbers[id] == nil {
 		e.numbers[id] = map[string]bool{}
 	}
-	for _, identifier := range valuesAt(body, "identifier") {
+	for _, tie := range v.ties() {
+		e.numbers[id][tie] = true
+	}
+	for _, identifier := range valuesAt(v.decoded, "identifier") {
 		if m, _ := identifier.(map[string]any); m["system"] == nhsSystem {
 			number, _ := m["value"].(string)
 			e.numbers[id][numberName(number)] = true

@@ -162,7 +162,7 @@ func (e *evaluator) inForce(name string) statements {
 	}
 	add(name)
 	patients := []string{name}
-	if strings.HasPrefix(name, "nhs:") {
+	if strings.HasPrefix(name, "nhs:") || strings.HasPrefix(name, tie) {
 		patients = e.bearersOf(name)
 	}
 	for i := 0; i < len(patients); i++ {
@@ -173,7 +173,7 @@ func (e *evaluator) inForce(name string) statements {
 				patients = append(patients, tied)
 			}
 		}
-		if name != patient && !validNumber(name) || !e.remembered(patient) {
+		if name != patient && !validNumber(name) && !strings.HasPrefix(name, tie) || !e.remembered(patient) {
 			continue
 		}
 		for number := range e.numbers[patient] {
@@ -196,36 +196,30 @@ func (e *evaluator) tiedTo(id string) []string {
 		return nil
 	}
 	var out []string
-	for other, v := range e.newest {
-		if v.Ref.Type != "Patient" || v.Ref.ID == id || !e.remembered(v.Ref.ID) || v.Source != e.sourceOfPatient(id) {
-			continue
-		}
-		if slices.ContainsFunc(v.ties(), func(name string) bool { return slices.Contains(e.newest["Patient/"+id].ties(), name) }) {
-			out = append(out, strings.TrimPrefix(other, "Patient/"))
+	for name := range e.numbers[id] {
+		if strings.HasPrefix(name, tie) {
+			out = append(out, e.bearersOf(name)...)
 		}
 	}
 	return out
 }
 
-func (e *evaluator) sourceOfPatient(id string) string {
-	if p := e.newest["Patient/"+id]; p != nil {
-		return p.Source
-	}
-	return ""
-}
+// tie begins the names of ties; the source and the id of a Patient follow.
+const tie = "tied:"
 
-// ties returns the ids that tie a version of a Patient to others of its source: its own, and those that its links name.
+// ties returns the names that tie a version of a Patient to others of its source: its own, and those that its links name.
 func (v *version) ties() []string {
-	out := []string{v.Ref.ID}
+	out := []string{tie + v.Source + ":" + v.Ref.ID}
 	for _, value := range valuesAt(v.decoded, "link") {
-		if link, _ := value.(map[string]any); link["type"] == "replaces" || link["type"] == "replaced-by" {
-			out = append(out, patientOf(link["other"]))
+		link, _ := value.(map[string]any)
+		if id := patientOf(link["other"]); id != "" && (link["type"] == "replaces" || link["type"] == "replaced-by") {
+			out = append(out, tie+v.Source+":"+id)
 		}
 	}
-	return slices.DeleteFunc(out, func(id string) bool { return id == "" })
+	return out
 }
 
-// bearersOf returns the ids of the Patients that have or had a number.
+// bearersOf returns the ids of the Patients that have or had a number or a tie.
 func (e *evaluator) bearersOf(number string) []string {
 	var out []string
 	for id, numbers := range e.numbers {

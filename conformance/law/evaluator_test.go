@@ -51,7 +51,7 @@ type evaluator struct {
 	requester  requester
 	region     region
 	statements map[string]statements      // by the name that a document names
-	numbers    map[string]map[string]bool // numberNames of all versions, by id of the Patient
+	numbers    map[string]map[string]bool // numberNames and ties of all versions, by id of the Patient
 	decision   consenttest.Decision
 
 	inForceOf  map[string]statements // results of inForce
@@ -73,7 +73,7 @@ func evaluate(docs []store.Doc, in region, r requester, decision consenttest.Dec
 		}
 		v.embedded = embeddedIn(v.decoded)
 		if d.Ref.Type == "Patient" {
-			e.noteNumbers(d.Ref.ID, v.decoded)
+			e.noteNumbers(v)
 		}
 		e.versions = append(e.versions, v)
 		e.newest[name] = v

@@ -1,6 +1,8 @@
 package law_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
 	"carerecord/consent/policy"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -337,18 +340,46 @@ func isSearch(q question) bool {
 }
 
 // fail ends the test. It logs the case and the documents about which server and evaluator disagree.
-func (l *reading) fail(store int, q question, got, want string) {
+func (l *reading) fail(number int, q question, got, want string) {
 	l.Helper()
 	for _, v := range l.evaluator.newest {
-		r := l.fullSides[store].do(l.principal, question{method: "GET", path: "/" + v.Ref.String()})
+		r := l.fullSides[number].do(l.principal, question{method: "GET", path: "/" + v.Ref.String()})
 		if seen := r.Code == 200 || r.Code == 410; seen != l.evaluator.isVisible(v) && r.Code != 403 {
 			owners, resolved := l.evaluator.owners(v)
 			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.evaluator.mentions(v), v.Body)
+			l.logStored(number, v)
 		}
 	}
 	l.Logf("decision: %+v", l.evaluator.decision)
 	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with the scopes %s sends %s\n%s\ngot (all data):\n%s\nwant (visible data):\n%s",
-		l.seed, store, l.principal.Kind, l.principal.Organisation, l.principal.Patient, l.principal.Scopes, q, firstDifference(got, want), got, want)
+		l.seed, number, l.principal.Kind, l.principal.Organisation, l.principal.Patient, l.principal.Scopes, q, firstDifference(got, want), got, want)
+}
+
+// logStored logs the keys of a stored document and the parts of the predicate of its type that they do not satisfy
+// (docs/howto/why-hidden.md).
+func (l *reading) logStored(of int, v *version) {
+	ctx, s := context.Background(), l.fullSides[of]
+	var keys []store.Key
+	err := s.store.Read(ctx, func(snap store.Snapshot) error {
+		d, err := snap.Get(ctx, v.Ref)
+		keys = d.Keys
+		return err
+	})
+	for _, k := range keys {
+		l.Logf("its key: %s", index.Describe(k))
+	}
+	err = errors.Join(err, s.guard.Read(ctx, l.principal, consent.Request{Interaction: consent.Read, Type: v.Ref.Type}, func(view *consent.View) error {
+		parts, _ := view.Grant().Where(v.Ref.Type).(store.And)
+		for n, part := range parts {
+			if !store.Match(part, keys) {
+				l.Logf("part %d of the predicate of its type hides it: %s", n, index.DescribePred(part))
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		l.Log(err)
+	}
 }
 
 // hasRow reports whether an answer has at least one resource.

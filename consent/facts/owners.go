@@ -109,7 +109,7 @@ func (k *Keyer) owners(ctx context.Context, reader Reader, d store.Doc, o index.
 }
 
 // ownerByID resolves an owner that is named by the id of a Patient: the person of that Patient. Directives
-// about the identifiers that a deleted Patient had still apply.
+// about the identifiers that a deleted Patient had, and about Patients that its source merged with it, still apply.
 func (k *Keyer) ownerByID(ctx context.Context, reader Reader, d store.Doc, ref store.Ref) (ownership, error) {
 	if d.Ref == ref {
 		return k.ownerItself(ctx, reader, d)
@@ -124,7 +124,7 @@ func (k *Keyer) ownerByID(ctx context.Context, reader Reader, d store.Doc, ref s
 	out := ownership{about: []string{ref.ID}, dependsOn: []string{ref.String()}}
 	//law:dead-patient
 	if err == nil {
-		out.about = append(out.about, index.Names(p.Keys, index.BearsPrefix())...)
+		out.about = append(append(out.about, index.Names(p.Keys, index.BearsPrefix())...), TieName(p.Source, ref.ID))
 		out.barred = Has(p.Keys, index.FactRestricted)
 	}
 	return out, nil
