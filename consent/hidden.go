@@ -50,9 +50,9 @@ func (h *hiddenPatients) Has(patient string) bool {
 // ownRowsName reports whether an own row of the organisation names a Patient of a person who opted out.
 func (h *hiddenPatients) ownRowsName(patient string) bool {
 	return h.cached(h.named, patient, func() bool {
-		keys, deleted := h.reads.patientKeys(patient)
-		owners := index.Owners(keys)
-		return !deleted && len(owners) == 1 && h.reads.rowsName(owners[0], patient)
+		d := h.reads.patient(patient)
+		owners := index.Owners(d.Keys)
+		return !d.Deleted() && len(owners) == 1 && h.reads.rowsName(owners[0], patient)
 	})
 }
 
@@ -78,21 +78,20 @@ func (h *hiddenPatients) cached(known map[string]bool, name string, read func() 
 type mentionedHidden struct{ *hiddenPatients }
 
 // Has implements store.Set. The record of a deleted Patient is hidden if the Patient was
-// restricted when deleted, or if a directive names an identifier that the Patient had.
+// restricted when deleted, or if a directive covers an identifier or a tie that the Patient had.
 func (h mentionedHidden) Has(name string) bool {
 	if facts.IsIdentifierName(name) {
 		return h.hiddenPatients.Has(name)
 	}
 	return h.cached(h.mentioned, name, func() bool {
-		keys, deleted := h.reads.patientKeys(name)
+		d := h.reads.patient(name)
 		switch {
-		case deleted:
-			return h.hiddenPatients.Has(name) || facts.Has(keys, index.FactRestricted) ||
-				slices.ContainsFunc(index.Names(keys, index.BearsPrefix()), h.hiddenPatients.Has)
-		case len(index.Owners(keys)) == 0:
+		case d.Version == 0:
 			return h.hiddenPatients.Has(name)
+		case d.Deleted():
+			return h.hiddenPatients.Has(name) || facts.Has(d.Keys, index.FactRestricted) || slices.ContainsFunc(facts.NamesBorne(d), h.hiddenPatients.Has)
 		}
-		return slices.ContainsFunc(index.Owners(keys), h.hiddenPatients.Has)
+		return slices.ContainsFunc(index.Owners(d.Keys), h.hiddenPatients.Has)
 	})
 }
 
@@ -102,10 +101,10 @@ func (h mentionedHidden) Has(name string) bool {
 // they use its context, and the first error ends the request (View.failed). After an error the
 // result hides.
 type patientReads struct {
-	hasSourceRows func(person string) bool                              // whether there are rows of the own organisation
-	rowsName      func(person, patient string) bool                     // whether one of these names a Patient
-	hasPatient    func(person string) bool                              // whether there is a joined Patient
-	patientKeys   func(patient string) (keys []store.Key, deleted bool) // nil for an absent Patient
+	hasSourceRows func(person string) bool          // whether there are rows of the own organisation
+	rowsName      func(person, patient string) bool // whether one of these names a Patient
+	hasPatient    func(person string) bool          // whether there is a joined Patient
+	patient       func(id string) store.Doc         // the zero Doc for an absent Patient
 }
 
 // newPatientReads makes the reads of a request. hasSourceRows sets searched.
@@ -129,16 +128,16 @@ func newPatientReads(ctx context.Context, snap store.Snapshot, organisation stri
 		hasPatient: func(person string) bool {
 			return any(store.Query{Type: "Patient", Where: store.And{store.Eq{Key: index.OwnerKey(person)}, verifyOnly(index.FactResolved)}})
 		},
-		patientKeys: func(patient string) (keys []store.Key, deleted bool) {
-			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: patient})
-			switch {
-			case errors.Is(err, store.ErrNotFound):
-				return nil, false
-			case err != nil:
-				*failed = err
-				return []store.Key{index.FactKey(index.FactRestricted)}, true
+		patient: func(id string) store.Doc {
+			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
+			if errors.Is(err, store.ErrNotFound) {
+				return store.Doc{}
 			}
-			return d.Keys, d.Deleted()
+			if err != nil {
+				*failed = err
+				return store.Doc{Version: 1, Origin: store.Deleted, Keys: []store.Key{index.FactKey(index.FactRestricted)}}
+			}
+			return d
 		},
 	}
 }

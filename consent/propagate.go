@@ -133,7 +133,7 @@ func (c *commitBuilder) notePersonChange(now store.Doc) {
 		return
 	}
 	c.noteStale(backlog.OwnerPrefix+now.Ref.ID, backlog.Entry{
-		Subjects: facts.Distinct(facts.SubjectNames(now), facts.SubjectNames(before), index.Names(now.Keys, index.BearsPrefix())),
+		Subjects: facts.Distinct(facts.SubjectNames(now), facts.SubjectNames(before), facts.NamesBorne(now)),
 		Persons:  index.Owners(before.Keys),
 		Barred:   c.staleFrom(before).Barred,
 		Depth:    c.depth,

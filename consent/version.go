@@ -44,7 +44,7 @@ func (v *View) withCurrentKeys(ctx context.Context, d, newest store.Doc) (store.
 	}
 	d.Keys = facts.MarkKeys(made.Keys, made.RowID.Partition, true) // the projection looks up references
 	if d.Ref.Type == "Patient" && newest.Deleted() {               // the register does not contain deleted Patients
-		for _, name := range index.Names(newest.Keys, index.BearsPrefix()) {
+		for _, name := range facts.NamesBorne(newest) {
 			d.Keys = append(d.Keys, index.AboutKey(name))
 		}
 		d.Keys = store.Sorted(d.Keys)

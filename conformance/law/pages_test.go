@@ -30,7 +30,7 @@ func (l *reading) comparePages(q question) int {
 			l.compareAnswers(*back)
 			n++
 		}
-		if l.mode.rules && l.g.chance(8) {
+		if l.mode.rules && l.g.chance(25) {
 			l.decide(l.g.decision()) // the next page needs a new decision (CON-1402)
 		}
 		a = next

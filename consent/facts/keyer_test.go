@@ -187,13 +187,13 @@ func attaching(source, label string) func(*record) {
 	}
 }
 
-// TestDeletedPatient: documents that name a deleted Patient keep the names of its identifiers, so that
-// directives still cover them, and are barred if the Patient was restricted.
+// TestDeletedPatient: documents that name a deleted Patient keep the names of its identifiers and of its ties in both
+// directions, so that directives still cover them (IDN-130), and are barred if the Patient was restricted.
 func TestDeletedPatient(t *testing.T) {
 	r := newRecord(t)
-	r.delete(r.put("Patient", "p", "RX1", labelled("R")+`,"identifier":[`+identified(number)+`]`))
+	r.delete(r.put("Patient", "p", "RX1", labelled("R")+`,"identifier":[`+identified(number)+`],"link":[{"other":{"reference":"Patient/q"},"type":"replaced-by"}]`))
 	got := spell(r.describe("Observation", "o", "RX1", `,"subject":{"reference":"Patient/p"}`).Keys)
-	if want := "about nhs:" + number + ", about p, depends Patient/p, labelled nhs:" + number + ", labelled p, released, shared, barred, apart"; got != want {
+	if want := "about nhs:" + number + ", about p, about tied:RX1:p, about tied:RX1:q, depends Patient/p, labelled nhs:" + number + ", labelled p, labelled tied:RX1:p, labelled tied:RX1:q, released, shared, barred, apart"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

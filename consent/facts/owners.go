@@ -124,7 +124,7 @@ func (k *Keyer) ownerByID(ctx context.Context, reader Reader, d store.Doc, ref s
 	out := ownership{about: []string{ref.ID}, dependsOn: []string{ref.String()}}
 	//law:dead-patient
 	if err == nil {
-		out.about = append(append(out.about, index.Names(p.Keys, index.BearsPrefix())...), TieName(p.Source, ref.ID))
+		out.about = append(out.about, NamesBorne(p)...)
 		out.barred = Has(p.Keys, index.FactRestricted)
 	}
 	return out, nil

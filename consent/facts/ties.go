@@ -6,6 +6,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
 )
 
 // A source system merges Patients of its own by Patient.link: replaces, or replaced-by. A directive of one covers the other
@@ -18,6 +20,11 @@ const tiePrefix = "tied:"
 
 // TieName is the name of the ties to a Patient.
 func TieName(source, id string) string { return tiePrefix + source + ":" + id }
+
+// NamesBorne returns the names of the identifiers that a stored Patient has or had, and of its ties in both directions.
+func NamesBorne(patient store.Doc) []string {
+	return append(index.Names(patient.Keys, index.BearsPrefix()), TieName(patient.Source, patient.Ref.ID))
+}
 
 // TiedPatient returns the id in the name of a tie.
 func TiedPatient(name string) (id string, ok bool) {

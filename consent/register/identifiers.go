@@ -40,11 +40,6 @@ func (r *Register) NewNames(writes []store.Write) (identifiers, patients []strin
 	return identifiers, patients
 }
 
-// identifiersOfDoc returns the names of the identifiers of a Patient, and of the ties to it.
-func identifiersOfDoc(d store.Doc) []string {
-	return append(index.Names(d.Keys, index.BearsPrefix()), facts.TieName(d.Source, d.Ref.ID))
-}
-
 // FindPatients links the Patients that have or had some identifiers, and some Patients together with all that have or had
 // one of their connecting identifiers; and for each the Patients tied to it. Patients that other commits write at the same
 // time are included.
@@ -93,7 +88,7 @@ func (f *finder) patient(ctx context.Context, id string, with bool) error {
 	var names []string
 	deleted := err == nil && d.Deleted()
 	if err == nil && !(deleted && !f.register.hasStatement(id)) { // others are forgotten when they are deleted
-		names = identifiersOfDoc(d)
+		names = facts.NamesBorne(d)
 	}
 	return f.follow(ctx, f.register.linkPatient(id, names, deleted), with)
 }

@@ -151,7 +151,7 @@ func (r *Register) Begin(writes []store.Write) {
 		if w.Doc.Ref.Type != "Patient" || w.Doc.Deleted() {
 			continue
 		}
-		r.inFlight[w] = identifiersOfDoc(w.Doc)
+		r.inFlight[w] = facts.NamesBorne(w.Doc)
 		r.linkRelevant(r.inFlight[w], w.Doc.Ref.ID, false)
 	}
 }
