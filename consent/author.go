@@ -92,15 +92,21 @@ func (c *commitBuilder) registration(ctx context.Context, patient store.Doc) (st
 		return patient, nil
 	}
 	// Without the View: whether a refusal hides the patient index's Patient must not decide who may end it.
+	group, err := c.view.guard.groupOf(ctx, c.view.snap, personKey(patient))
+	if err != nil {
+		return store.Doc{}, err
+	}
 	var own store.Doc
-	for d, err := range c.view.snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.OwnerKey(personKey(patient))}}) {
-		switch {
-		case err != nil:
-			return store.Doc{}, fmt.Errorf("read the registration of a patient: %w", err)
-		case identity.IsIndex(d.Source):
-			return d, nil
-		case d.Source == c.view.grant.principal.Organisation:
-			own = d
+	for _, person := range group { // the surviving number first
+		for d, err := range c.view.snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.OwnerKey(person)}}) {
+			switch {
+			case err != nil:
+				return store.Doc{}, fmt.Errorf("read the registration of a patient: %w", err)
+			case identity.IsIndex(d.Source):
+				return d, nil
+			case d.Source == c.view.grant.principal.Organisation:
+				own = d
+			}
 		}
 	}
 	return own, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"carerecord/consent/aliases"
 	"carerecord/consent/backlog"
 	"carerecord/consent/definitions"
 	"carerecord/consent/facts"
@@ -57,6 +58,7 @@ type Guard struct {
 	backlog      *backlog.Backlog
 	reads        *activeReads
 	labelChanges *labelChanges
+	aliases      *aliases.Table
 }
 
 // Open makes a Guard and reads from the store what it keeps in memory.
@@ -78,13 +80,16 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	keyer := &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir", Identity: cfg.Policy.Identity}
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: keyer, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(keyer.Connects), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(keyer.Connects, keyer.IsIndexTie), aliases: aliases.New(keyer), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
 		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: definitions.New(cfg.Store, cfg.State, cfg.Index, cfg.Clock),
 	}
 	if g.traceStep == nil {
 		g.traceStep = func(context.Context) func() { return func() {} }
 	}
 	if err := g.register.Load(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
+	if err := g.aliases.Load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
 	if err := g.catalog.load(ctx, cfg.Store); err != nil {
@@ -145,13 +150,16 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 
 // view runs the steps that read the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*View, error) {
-	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil), persons: personCache{}}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil), persons: personCache{}, groups: map[string][]string{}}
+	if err := g.aliases.Settle(ctx, snap); err != nil {
+		return nil, err
+	}
 	if !d.req.Write && d.req.Permission != 0 {
 		v.permissions = string(rune(d.req.Permission))
 	}
 	sets := g.register.Observe().Sets()
 	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(), failed: v.failed,
-		hidden: newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
+		hidden: g.newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
 	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
 	defer g.traceStep(ctx)()
 	d.snap, d.grant, d.err = snap, v.grant, nil // the store may call the function again

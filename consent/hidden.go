@@ -25,9 +25,9 @@ type hiddenPatients struct {
 	named, unknown, mentioned map[string]bool
 }
 
-func newHiddenPatients(ctx context.Context, snap store.Snapshot, sets register.Sets, organisation string, failed *error) *hiddenPatients {
+func (g *Guard) newHiddenPatients(ctx context.Context, snap store.Snapshot, sets register.Sets, organisation string, failed *error) *hiddenPatients {
 	h := &hiddenPatients{sets: sets, optedOut: map[string]bool{}, named: map[string]bool{}, unknown: map[string]bool{}, mentioned: map[string]bool{}}
-	h.reads = newPatientReads(ctx, snap, organisation, &h.searched, failed)
+	h.reads = g.newPatientReads(ctx, snap, organisation, &h.searched, failed)
 	return h
 }
 
@@ -56,7 +56,7 @@ func (h *hiddenPatients) ownRowsName(patient string) bool {
 	})
 }
 
-// hasNoPatient reports whether no joined Patient has the number of a person key.
+// hasNoPatient reports whether no joined Patient has the number of a person key, or one that acts as one with it.
 func (h *hiddenPatients) hasNoPatient(person string) bool {
 	if !facts.IsIdentifierName(person) {
 		return false
@@ -108,7 +108,7 @@ type patientReads struct {
 }
 
 // newPatientReads makes the reads of a request. hasSourceRows sets searched.
-func newPatientReads(ctx context.Context, snap store.Snapshot, organisation string, searched *bool, failed *error) patientReads {
+func (g *Guard) newPatientReads(ctx context.Context, snap store.Snapshot, organisation string, searched *bool, failed *error) patientReads {
 	any := func(q store.Query) bool {
 		q.KeysOnly = true
 		n, err := snap.Count(ctx, q, 1)
@@ -117,16 +117,27 @@ func newPatientReads(ctx context.Context, snap store.Snapshot, organisation stri
 		}
 		return err == nil && n > 0
 	}
+	anyOfGroup := func(person string, query func(key string) store.Query) bool { // IDN-134
+		group, err := g.groupOf(ctx, snap, person)
+		if err != nil {
+			*failed = err
+		}
+		return slices.ContainsFunc(group, func(key string) bool { return any(query(key)) })
+	}
 	return patientReads{
 		hasSourceRows: func(person string) bool {
 			*searched = true
-			return any(store.Query{Where: store.Eq{Key: index.SourceRowKey(person, organisation)}})
+			return anyOfGroup(person, func(key string) store.Query {
+				return store.Query{Where: store.Eq{Key: index.SourceRowKey(key, organisation)}}
+			})
 		},
 		rowsName: func(person, patient string) bool {
 			return any(store.Query{Where: store.And{store.Eq{Key: index.SourceRowKey(person, organisation)}, store.Eq{Key: index.PatientKey(patient)}}})
 		},
 		hasPatient: func(person string) bool {
-			return any(store.Query{Type: "Patient", Where: store.And{store.Eq{Key: index.OwnerKey(person)}, verifyOnly(index.FactResolved)}})
+			return anyOfGroup(person, func(key string) store.Query {
+				return store.Query{Type: "Patient", Where: store.And{store.Eq{Key: index.OwnerKey(key)}, verifyOnly(index.FactResolved)}}
+			})
 		},
 		patient: func(id string) store.Doc {
 			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})

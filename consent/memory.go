@@ -11,7 +11,7 @@ import (
 // describes each difference. No commit may be in flight, and none may have had an unknown outcome since the Guard
 // was opened: its denials stay in force. It is for tests.
 func (g *Guard) CheckMemory(ctx context.Context) error {
-	return errors.Join(g.register.Check(ctx, g.store), g.checkTypes(ctx), g.checkBacklog(ctx), g.definitions.CheckMemory(ctx))
+	return errors.Join(g.register.Check(ctx, g.store), g.aliases.Check(ctx, g.store), g.checkTypes(ctx), g.checkBacklog(ctx), g.definitions.CheckMemory(ctx))
 }
 
 // checkTypes: memory may have types and names that the store no longer has, but must have all others.

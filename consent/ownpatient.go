@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
@@ -13,6 +14,7 @@ import (
 // ownRecordOf is the person to whom a token is bound. It is for the goroutine of one request.
 type ownRecordOf struct {
 	person string      // person key; empty if the record is not available to the token
+	group  []string    // the person keys that act as one with it (IDN-134)
 	keys   []store.Key // of the Patient in context
 	ids    map[string]bool
 	isOwn  func(patient string) bool // reads a Patient
@@ -20,7 +22,7 @@ type ownRecordOf struct {
 
 // newOwnRecord reads the Patient in context. The token sees nothing if the Patient is no longer of the person for
 // whom the token was issued (IDN-131).
-func newOwnRecord(ctx context.Context, snap store.Snapshot, p Principal, failed *error) (*ownRecordOf, error) {
+func (g *Guard) newOwnRecord(ctx context.Context, snap store.Snapshot, p Principal, failed *error) (*ownRecordOf, error) {
 	o := &ownRecordOf{ids: map[string]bool{}}
 	d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: p.Patient})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -30,6 +32,9 @@ func newOwnRecord(ctx context.Context, snap store.Snapshot, p Principal, failed 
 		return o, nil
 	}
 	o.person, o.keys = personKey(d), d.Keys
+	if o.group, err = g.groupOf(ctx, snap, o.person); err != nil {
+		return nil, err
+	}
 	o.isOwn = func(patient string) bool {
 		own, known := o.ids[patient]
 		if !known {
@@ -37,7 +42,7 @@ func newOwnRecord(ctx context.Context, snap store.Snapshot, p Principal, failed 
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				*failed = err
 			}
-			own = err == nil && !d.Deleted() && personKey(d) == o.person
+			own = err == nil && !d.Deleted() && slices.Contains(o.group, personKey(d))
 			o.ids[patient] = own
 		}
 		return own
@@ -50,7 +55,7 @@ func newOwnRecord(ctx context.Context, snap store.Snapshot, p Principal, failed 
 func (o *ownRecordOf) others() store.Set {
 	return facts.SetFunc(func(name string) bool {
 		switch {
-		case name == o.person || store.Match(store.Eq{Key: index.BearsKey(name)}, o.keys):
+		case slices.Contains(o.group, name) || store.Match(store.Eq{Key: index.BearsKey(name)}, o.keys):
 			return false
 		case facts.IsIdentifierName(name):
 			return true

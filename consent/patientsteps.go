@@ -19,7 +19,7 @@ import (
 func patient(ctx context.Context, d *decision) *Refusal {
 	named, err := d.guard.findNamed(ctx, d.snap, d.req.Named, d.absent)
 	if err == nil && d.p.Kind == Patient {
-		d.grant.own, err = newOwnRecord(ctx, d.snap, d.p, d.grant.failed)
+		d.grant.own, err = d.guard.newOwnRecord(ctx, d.snap, d.p, d.grant.failed)
 		if d.req.Named.None() {
 			named = namedPerson{id: d.p.Patient, person: d.grant.own.person}
 		}
@@ -61,8 +61,12 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 			case best.Version == 0:
 				best = p
 			case personKey(best) != personKey(p):
-				return namedPerson{}, nil
-			case g.prefers(p, best):
+				group, err := g.groupOf(ctx, snap, personKey(best))
+				if err != nil || !slices.Contains(group, personKey(p)) {
+					return namedPerson{}, err
+				}
+			}
+			if g.prefers(p, best) {
 				best = p
 			}
 			found = append(found, p.Keys)
@@ -151,7 +155,7 @@ func ownRecord(_ context.Context, d *decision) *Refusal {
 	}
 	o := d.grant.own
 	g.ownRecordWithheld = o.person == "" || !store.Match(g.Where("Patient"), o.keys) || g.rules.apply(o.keys, map[string]bool{})
-	if g.person != o.person || g.ownRecordWithheld {
+	if !slices.Contains(o.group, g.person) || g.ownRecordWithheld {
 		g.patient, g.person, g.Step = "", "", 10
 	}
 	return nil
@@ -191,18 +195,27 @@ func impliedPermit(ctx context.Context, d *decision) *Refusal {
 // directive nearly all are, so a scan type by type ends soon. Of all others only irregular rows can
 // be (index.IrregularKey).
 func (d *decision) hasWithheldRows(ctx context.Context) (bool, error) {
-	rows, person := d.whereWithheld(), d.grant.person
+	group, err := d.guard.groupOf(ctx, d.snap, d.grant.person)
+	if err != nil {
+		return false, err
+	}
+	rows, person := d.whereWithheld(group), d.grant.person
 	if d.grant.sets.OptedOut.Has(person) || d.grant.sets.Denied.Has(person) {
 		return d.guard.catalog.anyMatch(ctx, d.snap, rows)
 	}
-	n, err := d.snap.Count(ctx, store.Query{Where: allOf(store.Eq{Key: index.IrregularKey(person)}, rows), KeysOnly: true}, 1)
-	return n > 0, err
+	for _, person := range group {
+		n, err := d.snap.Count(ctx, store.Query{Where: allOf(store.Eq{Key: index.IrregularKey(person)}, rows), KeysOnly: true}, 1)
+		if n > 0 || err != nil {
+			return n > 0, err
+		}
+	}
+	return false, nil
 }
 
-// whereWithheld matches the rows of the named patient that only steps 7 to 9 hide from the Principal. A
+// whereWithheld matches the rows of the named patient, by its person keys, that only steps 7 to 9 hide from the Principal. A
 // row about two patients is also hidden by a directive of the other one. A directive does not hide
 // the Patient resource as long as other rows of the record are visible.
-func (d *decision) whereWithheld() store.Pred {
+func (d *decision) whereWithheld(group []string) store.Pred {
 	g := d.grant
 	hides := store.Or{
 		not(fact(index.FactOrdinary)),
@@ -210,7 +223,7 @@ func (d *decision) whereWithheld() store.Pred {
 		store.And{facts.About(g.sets.OptedOut), not(fromSource(d.p.Organisation)), not(store.Eq{Key: index.TypeKey("Patient")})},
 	}
 	rows := store.And{
-		store.Eq{Key: index.OwnerKey(g.person)},
+		ownedBy(group),
 		verifyOnly(index.FactResolved), verifyOnly(index.FactShared),
 		not(facts.About(g.sets.Restricted)),
 		hides,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -30,13 +31,13 @@ func (v *View) Joins() bool {
 
 // Person is a person whom the View shows.
 type Person struct {
-	Key      string      // person key; it must not leave the server
-	Patients []store.Doc // the visible Patients, without bodies, best first (IDN-122)
-	// System and Number are the national number by which rows refer to the person; empty if no row does.
-	System, Number string
+	// Keys are the person keys that act as one (IDN-134), the surviving one first; they must not leave the server.
+	Keys     []string
+	Patients []store.Doc          // the visible Patients, without bodies, best first (IDN-122)
+	Numbers  []index.PersonNumber // by which rows refer to the person; none if no row does
 }
 
-// personCache has the persons of one View, by person key; nil for one whom it does not show.
+// personCache has the persons of one View, by each person key; nil for one whom it does not show.
 type personCache map[string]*Person
 
 // PersonOf returns the person of a Patient, or nil where the View shows no such Patient.
@@ -183,25 +184,39 @@ func (v *View) PersonsByKey(ctx context.Context, keys []string) ([]*Person, erro
 
 // readPersons reads the visible Patients of some persons.
 func (v *View) readPersons(ctx context.Context, keys []string) error {
-	owners := make(store.Or, len(keys))
-	for i, key := range keys {
-		v.persons[key] = nil
-		owners[i] = store.Eq{Key: index.OwnerKey(key)}
+	persons := make([]*Person, 0, len(keys))
+	of := make(map[string]*Person, len(keys)) // by each of its keys
+	owners := make(store.Or, 0, len(keys))
+	for _, key := range keys {
+		if of[key] != nil {
+			continue
+		}
+		group, err := v.group(ctx, key)
+		if err != nil {
+			return err
+		}
+		p := &Person{Keys: group}
+		persons = append(persons, p)
+		for _, key := range group {
+			of[key], v.persons[key] = p, nil
+			owners = append(owners, store.Eq{Key: index.OwnerKey(key)})
+		}
 	}
 	for d, err := range v.WithPermission("").Scan(ctx, store.Query{Type: "Patient", Where: owners, KeysOnly: true}) {
 		if err != nil {
 			return fmt.Errorf("find the Patients of a person: %w", err)
 		}
-		key := personKey(d)
-		if v.persons[key] == nil {
-			v.persons[key] = &Person{Key: key}
-		}
-		v.persons[key].Patients = append(v.persons[key].Patients, d)
+		p := of[personKey(d)]
+		p.Patients = append(p.Patients, d)
 	}
-	for _, key := range keys {
-		if p := v.persons[key]; p != nil {
-			slices.SortFunc(p.Patients, v.guard.rank)
-			if err := v.readNumber(ctx, p, len(keys) == 1); err != nil {
+	for _, p := range persons {
+		if len(p.Patients) == 0 {
+			continue
+		}
+		slices.SortFunc(p.Patients, v.rank)
+		for _, key := range p.Keys {
+			v.persons[key] = p
+			if err := v.readNumber(ctx, p, key, len(keys) == 1); err != nil {
 				return err
 			}
 		}
@@ -209,44 +224,71 @@ func (v *View) readPersons(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// readNumber sets the number of a person if rows may refer to the person by it. Most have no such row, and their searches
+// readNumber adds a number of a person if rows may refer to the person by it. Most have no such row, and their searches
 // need not look for it: look finds out, which is not worth a read for each of many. The answer depends on hidden rows too, which
 // changes no result.
-func (v *View) readNumber(ctx context.Context, p *Person, look bool) error {
-	system, number := v.guard.keyer.NumberOf(p.Key)
+func (v *View) readNumber(ctx context.Context, p *Person, key string, look bool) error {
+	system, number := v.guard.keyer.NumberOf(key)
 	if number == "" {
 		return nil
 	}
-	if !look {
-		p.System, p.Number = system, number
-		return nil
+	if look {
+		n, err := v.snap.Count(ctx, store.Query{Where: store.Eq{Key: index.NamesNumberKey(key)}, KeysOnly: true}, 1)
+		if err != nil {
+			return fmt.Errorf("find rows by the number of a person: %w", err)
+		}
+		if n == 0 {
+			return nil
+		}
 	}
-	n, err := v.snap.Count(ctx, store.Query{Where: store.Eq{Key: index.NamesNumberKey(p.Key)}, KeysOnly: true}, 1)
-	if err != nil {
-		return fmt.Errorf("find rows by the number of a person: %w", err)
-	}
-	if n > 0 {
-		p.System, p.Number = system, number
-	}
+	p.Numbers = append(p.Numbers, index.PersonNumber{System: system, Value: number, Key: key})
 	return nil
 }
 
 // rank orders the Patients of a person, best first (IDN-122).
-func (g *Guard) rank(a, b store.Doc) int {
+func (v *View) rank(a, b store.Doc) int {
 	switch {
-	case g.prefers(a, b):
+	case v.Prefers(a, b):
 		return -1
-	case g.prefers(b, a):
+	case v.Prefers(b, a):
 		return 1
 	}
 	return 0
 }
 
-// Prefers reports whether a Patient comes before another one of the same person (IDN-122).
-func (v *View) Prefers(a, b store.Doc) bool { return v.guard.prefers(a, b) }
+// Prefers reports whether a Patient comes before another one of the same person (IDN-122). Of the patient index's own, one with
+// the surviving number comes first.
+func (v *View) Prefers(a, b store.Doc) bool {
+	if group := v.groups[personKey(a)]; len(group) > 1 && a.Source == b.Source && v.guard.keyer.Identity.IsIndex(a.Source) && personKey(a) != personKey(b) {
+		switch group[0] {
+		case personKey(a):
+			return true
+		case personKey(b):
+			return false
+		}
+	}
+	return v.guard.prefers(a, b)
+}
 
-// PersonKeyOf returns the person key of a Patient that the View returned.
+// PersonKeyOf returns the person key of a Patient that the View returned. Those of Patients of one person may differ (GroupOf).
 func (v *View) PersonKeyOf(patient store.Doc) string { return personKey(patient) }
+
+// GroupOf returns the person keys that act as one with that of a document about one person, the surviving one first (IDN-134).
+func (v *View) GroupOf(ctx context.Context, person string) ([]string, error) {
+	return v.group(ctx, person)
+}
+
+// SupersededFrom yields the person keys that may be one of several of a person and whose partition is not before one, with the
+// partition, in the order of the partitions.
+func (v *View) SupersededFrom(partition store.Partition) iter.Seq2[store.Partition, string] {
+	return v.guard.aliases.From(partition)
+}
+
+// OwnedBy matches the documents about the person of a Patient that the View returned.
+func (v *View) OwnedBy(ctx context.Context, patient store.Doc) (store.Pred, error) {
+	group, err := v.group(ctx, personKey(patient))
+	return ownedBy(group), err
+}
 
 // Expand returns a predicate in which each reference to a Patient, and each identifier of a reference that is a
 // national number, means the person whom the View shows (IDN-120). Everything else stays literal.
@@ -263,9 +305,14 @@ func (v *View) Expand(ctx context.Context, where store.Pred) (store.Pred, error)
 	})
 }
 
-// HasNumber reports whether the national number of the person is a text: digits without blanks.
-func (p *Person) HasNumber(digits string) bool {
-	return strings.HasSuffix(p.Key, ":"+digits) || strings.HasSuffix(p.Key, "|"+digits)
+// KeyOf returns the person key with a national number: digits without blanks; empty for none.
+func (p *Person) KeyOf(digits string) string {
+	for _, key := range p.Keys {
+		if strings.HasSuffix(key, ":"+digits) || strings.HasSuffix(key, "|"+digits) {
+			return key
+		}
+	}
+	return ""
 }
 
 // Refs returns how rows refer to a person; the zero PersonRefs for nil.
@@ -273,7 +320,7 @@ func (p *Person) Refs() (r index.PersonRefs) {
 	if p == nil {
 		return r
 	}
-	r.Key, r.System, r.Number = p.Key, p.System, p.Number
+	r.Numbers = p.Numbers
 	for _, d := range p.Patients {
 		r.Patients = append(r.Patients, d.Ref.ID)
 	}

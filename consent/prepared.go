@@ -78,6 +78,7 @@ func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) er
 	if deleted := g.register.End(prepared.Writes, needsOrder, err); len(deleted) > 0 {
 		g.reads.afterCurrent(func() { g.register.Forget(deleted) })
 	}
+	g.aliases.Committed(ctx, g.store, prepared.Writes, err)
 	g.definitions.Finish(table, err)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return notStored(fmt.Errorf("commit: %w", err))

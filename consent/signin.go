@@ -25,13 +25,13 @@ func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, e
 	if !ok {
 		return SignIn{}, nil
 	}
-	where, err := g.whereSignIn(digits)
-	if err != nil {
-		return SignIn{}, err
-	}
 	var best store.Doc
-	err = g.store.Read(ctx, func(snap store.Snapshot) error {
+	err := g.store.Read(ctx, func(snap store.Snapshot) error {
 		best = store.Doc{}
+		where, err := g.whereSignIn(ctx, snap, digits)
+		if err != nil {
+			return err
+		}
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
 			switch {
 			case err != nil:
@@ -57,9 +57,10 @@ func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, e
 	return SignIn{Patient: best.Ref.ID, Person: personKey(best)}, nil
 }
 
-func (g *Guard) whereSignIn(digits string) (store.Pred, error) {
+func (g *Guard) whereSignIn(ctx context.Context, snap store.Snapshot, digits string) (store.Pred, error) {
 	if g.keyer.Identity != nil {
-		return store.And{store.Eq{Key: index.OwnerKey(facts.IdentifierName(fhir.NHSNumberSystem, digits))}, fact(index.FactResolved)}, nil
+		group, err := g.groupOf(ctx, snap, facts.IdentifierName(fhir.NHSNumberSystem, digits))
+		return store.And{ownedBy(group), fact(index.FactResolved)}, err
 	}
 	where, err := g.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{fhir.NHSNumberSystem + "|" + digits}})
 	if err != nil {

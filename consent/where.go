@@ -30,14 +30,6 @@ func anyOf(preds ...store.Pred) store.Pred { return store.Or(preds) }
 
 func allOf(preds ...store.Pred) store.Pred { return store.And(preds) }
 
-// otherThan matches documents with a key under a prefix other than one of them.
-func otherThan(prefix, own store.Key) store.Pred {
-	return store.Or{
-		store.Range{Low: prefix, High: own},
-		store.Range{Low: own + "\x00", High: store.PrefixEnd(prefix)},
-	}
-}
-
 // neverShown reports the types that nobody may see over FHIR.
 func neverShown(typ string) bool { return typ == "AuditEvent" }
 
@@ -115,12 +107,10 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 	if g.own == nil || g.own.person == "" || g.ownRecordWithheld || withheldFromPatients(typ) {
 		return nothing
 	}
-	p := g.own.person
 	out := store.And{
-		store.Eq{Key: index.OwnerKey(p)},
+		ownedByOne(g.own.group),
 		verifyOnly(index.FactResolved),
 		not(facts.About(g.sets.Restricted)),
-		not(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
 		not(mentions(g.own.others())),
 	}
 	switch typ {

@@ -13,7 +13,8 @@ import (
 )
 
 // TestRandomRegion compares a record with a plain model of identity.md while sources write Patients, numbers, birth dates,
-// rows by id and by number, deletions and refusals in any order: who is one person (IDN-102 to 105), what a row is about
+// rows by id and by number, deletions and refusals in any order, and the patient index supersedes numbers and withdraws that:
+// who is one person (IDN-102 to 105, 134), what a row is about
 // (IDN-110), what staff see (IDN-130, 132) and what a search by a Patient finds (IDN-120).
 func TestRandomRegion(t *testing.T) {
 	steps := modelSteps
@@ -57,6 +58,7 @@ type modelPatient struct {
 	numbers           []string        // of the current version
 	ever              map[string]bool // of all versions
 	deleted           bool
+	link              string // of the patient index: "replaces" or "replaced-by" the other Patient of its own; empty for none
 }
 
 // modelRow is an Observation: about a Patient by id, or about a number.
@@ -79,7 +81,11 @@ func (m *model) step() {
 	case n < 4:
 		numbers := [][]string{nil, {number}, {number}, {second}, {number, second}}[m.IntN(5)]
 		born := m.pick("", "1950", "1950-01-02", "1950-02-01")
-		note("Patient/%s %v %s", full, numbers, born)
+		link := ""
+		if ods == "XPI" {
+			link = m.pick("", "replaces", "replaced-by")
+		}
+		note("Patient/%s %v %s %s", full, numbers, born, link)
 		body := identifier(numbers...)
 		if numbers == nil {
 			body = ""
@@ -87,13 +93,16 @@ func (m *model) step() {
 		if born != "" {
 			body += `,"birthDate":"` + born + `"`
 		}
+		if link != "" {
+			body += `,"link":[{"type":"` + link + `","other":{"reference":"Patient/` + otherOfIndex(full) + `"}}]`
+		}
 		m.put(ods, "Patient", id, body)
 		p := m.patients[full]
 		if p == nil {
 			p = &modelPatient{source: ods, ever: map[string]bool{}}
 			m.patients[full] = p
 		}
-		p.numbers, p.birthDate, p.deleted = numbers, born, false
+		p.numbers, p.birthDate, p.deleted, p.link = numbers, born, false, link
 		for _, number := range numbers {
 			p.ever[number] = true
 		}
@@ -148,12 +157,22 @@ func (m *model) person(id string) (key string, contradicted bool) {
 	if p.source == "XUN" || len(p.numbers) == 0 {
 		return id, false
 	}
+	key = p.numbers[0]
 	if len(p.numbers) > 1 {
-		return id, true
+		switch {
+		case p.source == "XPI":
+			return id, true
+		case m.supersedes(number, second, everything):
+			key = number
+		case m.supersedes(second, number, everything):
+			key = second
+		default:
+			return id, true
+		}
 	}
 	if m.index && p.source != "XPI" {
 		for _, other := range slices.Sorted(maps.Keys(m.patients)) {
-			if q := m.patients[other]; q.source == "XPI" && !q.deleted && slices.Equal(q.numbers, p.numbers) {
+			if q := m.patients[other]; q.source == "XPI" && !q.deleted && len(q.numbers) == 1 && q.numbers[0] == key {
 				if !strings.HasPrefix(q.birthDate, p.birthDate) && !strings.HasPrefix(p.birthDate, q.birthDate) {
 					return id, true
 				}
@@ -161,7 +180,42 @@ func (m *model) person(id string) (key string, contradicted bool) {
 			}
 		}
 	}
-	return p.numbers[0], false
+	return key, false
+}
+
+// otherOfIndex returns the id of the other Patient of the patient index.
+func otherOfIndex(id string) string {
+	if id == "xpi.1" {
+		return "xpi.2"
+	}
+	return "xpi.1"
+}
+
+// everything is the set of all Patients.
+func everything(string) bool { return true }
+
+// supersedes reports whether Patients of the patient index in a set say that a number supersedes another one (IDN-134).
+func (m *model) supersedes(current, old string, in func(id string) bool) bool {
+	for _, id := range []string{"xpi.1", "xpi.2"} {
+		p, q := m.patients[id], m.patients[otherOfIndex(id)]
+		if p != nil && q != nil && !p.deleted && !q.deleted && slices.Equal(p.numbers, []string{current}) && slices.Equal(q.numbers, []string{old}) &&
+			(p.link == "replaces" || q.link == "replaced-by") && in(id) && in(otherOfIndex(id)) {
+			return true
+		}
+	}
+	return false
+}
+
+// survivor returns the surviving number of a person key by what Patients of the patient index in a set say.
+func (m *model) survivor(key string, in func(id string) bool) string {
+	first, other := m.supersedes(number, second, in), m.supersedes(second, number, in)
+	switch {
+	case first && !other && key == second:
+		return number
+	case other && !first && key == number:
+		return second
+	}
+	return key
 }
 
 // refused reports whether a refusal covers a person: by its key, by a Patient or a number of one that bore a number in
@@ -182,8 +236,17 @@ func (m *model) refused(key string) bool {
 	}
 	var bearers []string
 	for id, p := range m.patients {
-		if (id == key || p.ever[key]) && counts(id) {
+		tied := p.source == "XPI" && ("tied:"+id == key || p.link != "" && "tied:"+otherOfIndex(id) == key)
+		if (id == key || p.ever[key] || tied) && counts(id) {
 			bearers = append(bearers, id)
+		}
+	}
+	for _, id := range bearers { // a link of the patient index holds as long as it sends it
+		if p := m.patients[id]; p.source == "XPI" {
+			other := otherOfIndex(id)
+			if q := m.patients[other]; q != nil && (p.link != "" || q.link != "") && counts(other) && !slices.Contains(bearers, other) {
+				bearers = append(bearers, other)
+			}
 		}
 	}
 	for _, id := range bearers {
@@ -204,10 +267,10 @@ func (m *model) refused(key string) bool {
 	return false
 }
 
-// joined reports whether there is a live joined Patient of a number.
+// joined reports whether there is a live joined Patient of a number, or of one that acts as one with it.
 func (m *model) joined(number string) bool {
 	for id, p := range m.patients {
-		if key, contradicted := m.person(id); !p.deleted && !contradicted && key == number {
+		if key, contradicted := m.person(id); !p.deleted && !contradicted && m.survivor(key, everything) == m.survivor(number, everything) {
 			return true
 		}
 	}
@@ -243,6 +306,9 @@ func (m *model) seesPatient(ods, id string) bool {
 		return false
 	}
 	key, contradicted := m.person(id)
+	if p.link != "" && m.mentionHidden(ods, otherOfIndex(id)) { // CON-407
+		return false
+	}
 	if p.source == ods || contradicted {
 		return p.source == ods
 	}
@@ -255,6 +321,30 @@ func (m *model) seesPatient(ods, id string) bool {
 		}
 	}
 	return false
+}
+
+// mentionHidden reports whether the mention of a Patient hides a document from staff of an organisation.
+func (m *model) mentionHidden(ods, id string) bool {
+	hidden := func(name string) bool {
+		if !m.refused(name) {
+			return false
+		}
+		for row := range m.rows { // of the own organisation
+			if person, _ := m.sees(ods, row); m.rows[row].source == ods && person != "" && m.survivor(person, everything) == m.survivor(name, everything) {
+				return false
+			}
+		}
+		return true
+	}
+	p := m.patients[id]
+	switch {
+	case p == nil:
+		return hidden(id)
+	case !p.deleted:
+		key, _ := m.person(id)
+		return hidden(key)
+	}
+	return hidden(id) || slices.ContainsFunc(slices.Collect(maps.Keys(p.ever)), hidden) || hidden("tied:"+id) || p.link != "" && hidden("tied:"+otherOfIndex(id))
 }
 
 // compare compares what staff see with the model.
@@ -279,12 +369,19 @@ func (m *model) compare() {
 		}
 	}
 	slices.Sort(patients)
+	seen := func(id string) bool { return slices.Contains(patients, id) }
 	best := map[string]string{} // IDN-122: the index, then GP, acute; XUN is acute too
 	rank := map[string]int{"XPI": 0, "XGP": 1, "XAC": 2, "XUN": 2}
 	for _, id := range patients {
 		key, _ := m.person(id)
-		if b, known := best[key]; !known || rank[m.patients[id].source] < rank[m.patients[b].source] {
-			best[key] = id
+		survivor := m.survivor(key, seen)
+		b, known := best[survivor]
+		ofBest := ""
+		if known {
+			ofBest, _ = m.person(b)
+		}
+		if !known || rank[m.patients[id].source] < rank[m.patients[b].source] || m.patients[id].source == "XPI" && key == survivor && ofBest != survivor {
+			best[survivor] = id
 		}
 	}
 	want = nil
@@ -298,13 +395,14 @@ func (m *model) compare() {
 	}
 	of := patients[m.IntN(len(patients))]
 	key, _ := m.person(of)
+	key = m.survivor(key, seen)
 	want = nil
 	for id, row := range m.rows {
 		person, visible := m.sees(ods, id)
-		named := row.number == key && person == key
+		named := row.number != "" && person == row.number && m.survivor(person, seen) == key
 		if row.patient != "" && slices.Contains(patients, row.patient) {
 			other, _ := m.person(row.patient)
-			named = other == key
+			named = m.survivor(other, seen) == key
 		}
 		if visible && named {
 			want = append(want, "Observation/"+id)

@@ -116,6 +116,7 @@ func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Do
 	if err != nil {
 		return nil, err
 	}
+	former = slices.DeleteFunc(former, k.IsIndexTie) // the patient index may withdraw its links
 	for _, name := range append(append(former, PatientNames(d.Body)...), k.tieNames(d.Body, d.Source)...) {
 		keys = append(keys, index.BearsKey(name))
 	}

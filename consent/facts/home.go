@@ -56,18 +56,15 @@ func (k *Keyer) homeOfPatient(ctx context.Context, reader Reader, d store.Doc, i
 	return id, "", nil
 }
 
-// homeNumber returns the name of the number in whose partition a Patient is: the one that makes its person, if the number
-// is believed; else the one valid number that is not marked as old. Empty for none or several. So all Patients of a person
-// are in its partition.
+// homeNumber returns the name of the number in whose partition a Patient is: the first one that counts; else the one valid
+// number that is not marked as old. Empty for none, and for several that do not count. So all Patients of a person are in its
+// partition, or in that of a number that its number superseded (IDN-134).
 func (k *Keyer) homeNumber(d store.Doc) string {
 	if k.Identity == nil {
 		return ""
 	}
 	counting, _ := countingNumbers(k.Identity, d.Body, d.Source, d.Updated)
 	if len(counting) > 0 {
-		if twoOfOneSystem(counting) {
-			return ""
-		}
 		return counting[0].name
 	}
 	if numbers := validNumbers(k.Identity, d.Body); len(numbers) == 1 {

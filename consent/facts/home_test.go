@@ -22,7 +22,7 @@ func TestHome(t *testing.T) {
 		want   string // whose partition
 	}{
 		{"a Patient with a number", nil, "Patient", `,"identifier":[` + identified(number) + `]`, "nhs:" + number},
-		{"a Patient with two numbers", nil, "Patient", `,"identifier":[` + identified(number) + "," + identified(second) + `]`, "x"},
+		{"a Patient with two counting numbers", nil, "Patient", `,"identifier":[` + identified(second) + "," + identified(number) + `]`, "nhs:" + number},
 		{"a Patient with an old number", nil, "Patient", `,"identifier":[` + identified(number) + `,{"use":"old",` + identified(second)[1:] + `]`, "nhs:" + number},
 		{"a Patient with a counting and an unverified number", nil, "Patient", `,"identifier":[` + identified(number) + `,{"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus","valueCodeableConcept":{"coding":[{"code":"02"}]}}],` + identified(second)[1:] + `]`, "nhs:" + number},
 		{"a Patient without a number", nil, "Patient", ``, "x"},

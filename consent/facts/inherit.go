@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -50,21 +51,23 @@ func (k *Keyer) NamesChanged(now, before store.Doc) []string {
 	if now.Ref.Type != "Patient" || !k.Identity.IsIndex(now.Source) {
 		return out
 	}
-	dates := map[string][2]string{} // of birth, by number: before and now; not empty where the number is joined
+	// What indexKnowledge says of a number, before and now; not empty where the number is joined.
+	known := map[string][2]string{}
 	note := func(d store.Doc, at int) {
 		if d.Version == 0 || d.Deleted() {
 			return
 		}
+		replaces, replacedBy := k.Links(d.Body)
 		for _, number := range index.Owners(d.Keys) {
-			of := dates[number]
-			of[at] = "born " + gjson.GetBytes(d.Body, "birthDate").Str
-			dates[number] = of
+			of := known[number]
+			of[at] = fmt.Sprintln("born", gjson.GetBytes(d.Body, "birthDate").Str, k.AliasNumber(d) != "", replaces, replacedBy)
+			known[number] = of
 		}
 	}
 	note(before, 0)
 	note(now, 1)
-	for _, number := range slices.Sorted(maps.Keys(dates)) {
-		if of := dates[number]; of[0] != of[1] && IsIdentifierName(number) {
+	for _, number := range slices.Sorted(maps.Keys(known)) {
+		if of := known[number]; of[0] != of[1] && IsIdentifierName(number) {
 			out = append(out, IndexName(number))
 		}
 	}

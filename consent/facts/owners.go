@@ -142,24 +142,40 @@ func (k *Keyer) ownerItself(ctx context.Context, reader Reader, d store.Doc) (ow
 
 // StateOf returns who a Patient is, and why (IDN-102 to 106).
 func (k *Keyer) StateOf(ctx context.Context, reader Reader, d store.Doc) (PersonState, error) {
-	return personOf(k.Identity, d.Body, d.Source, d.Updated, func(number string) (string, bool, error) {
-		return k.indexBirthDate(ctx, reader, d.Ref.ID, number)
-	})
+	return personOf(k.Identity, d.Body, d.Source, d.Updated, indexPatients{ctx, k, reader})
 }
 
-// indexBirthDate returns the birth date of the patient index's joined Patient of a number. Where there are
-// several, it is the one with the smallest id.
-func (k *Keyer) indexBirthDate(ctx context.Context, reader Reader, self, number string) (birthDate string, found bool, err error) {
-	patients, err := reader.PatientsOfPerson(ctx, number, k.Identity.Index)
-	if err != nil {
+// indexPatients is the indexKnowledge of the stored Patients of the patient index.
+type indexPatients struct {
+	ctx    context.Context
+	keyer  *Keyer
+	reader Reader
+}
+
+// birthDate implements indexKnowledge. Where the index has several Patients of a number, it is that of the smallest id.
+func (x indexPatients) birthDate(number string) (string, bool, error) {
+	patients, err := x.reader.PatientsOfPerson(x.ctx, number, x.keyer.Identity.Index)
+	if err != nil || len(patients) == 0 {
 		return "", false, err
 	}
-	for _, p := range patients {
-		if p.Ref.ID != self {
-			return gjson.GetBytes(p.Body, "birthDate").Str, true, nil
+	return gjson.GetBytes(patients[0].Body, "birthDate").Str, true, nil
+}
+
+// supersedes implements indexKnowledge.
+func (x indexPatients) supersedes(current, old string) (bool, error) {
+	survivors, err := x.reader.PatientsOfPerson(x.ctx, current, x.keyer.Identity.Index)
+	if err != nil {
+		return false, err
+	}
+	former, err := x.reader.PatientsOfPerson(x.ctx, old, x.keyer.Identity.Index)
+	for _, o := range former {
+		for _, s := range survivors {
+			if x.keyer.Supersedes(s, o) {
+				return true, nil
+			}
 		}
 	}
-	return "", false, nil
+	return false, err
 }
 
 // ownerByIdentifier resolves an owner that is named by an identifier: the person of a national number, if

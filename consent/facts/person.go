@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -35,10 +36,17 @@ const (
 	OtherBirthday PersonReason = "the patient index has another birth date for its number"
 )
 
-// personOf decides who a Patient is. indexBirthDate returns the birth date of the patient index's Patient of a
-// number, by name, and whether there is such a Patient. It is called for Patients of other sources with one
-// counting number. The result depends on nothing else.
-func personOf(i *policy.Identity, body []byte, source string, at time.Time, indexBirthDate func(number string) (string, bool, error)) (PersonState, error) {
+// indexKnowledge is what the patient index knows. Numbers are names.
+type indexKnowledge interface {
+	// birthDate returns the birth date of the Patient of a number, and whether there is such a Patient.
+	birthDate(number string) (birthDate string, found bool, err error)
+	// supersedes reports whether a number supersedes another one (IDN-134).
+	supersedes(current, old string) (bool, error)
+}
+
+// personOf decides who a Patient is. The result depends on the arguments alone. of is asked about counting numbers of
+// Patients of other sources than the patient index.
+func personOf(i *policy.Identity, body []byte, source string, at time.Time, of indexKnowledge) (PersonState, error) {
 	if i == nil {
 		return PersonState{Reason: NoPolicy}, nil
 	}
@@ -46,12 +54,19 @@ func personOf(i *policy.Identity, body []byte, source string, at time.Time, inde
 	if len(counting) == 0 {
 		return PersonState{Reason: reason}, nil
 	}
-	number := counting[0].name
-	if twoOfOneSystem(counting) { // IDN-105
+	asks := i.Index != "" && !i.IsIndex(source)
+	if !asks {
+		of = nil
+	}
+	number, err := numberInForce(counting, of)
+	if err != nil {
+		return PersonState{}, err
+	}
+	if number == "" { // IDN-105
 		return PersonState{Contradicted: true, Reason: TwoNumbers}, nil
 	}
-	if i.Index != "" && !i.IsIndex(source) { // IDN-104
-		birthDate, found, err := indexBirthDate(number)
+	if asks { // IDN-104
+		birthDate, found, err := of.birthDate(number)
 		if err != nil {
 			return PersonState{}, err
 		}
@@ -62,14 +77,55 @@ func personOf(i *policy.Identity, body []byte, source string, at time.Time, inde
 	return PersonState{Number: number}, nil
 }
 
-// twoOfOneSystem reports whether two of some numbers are of one system.
-func twoOfOneSystem(numbers []nationalNumber) bool {
-	for n, c := range numbers {
-		if slices.ContainsFunc(numbers[:n], func(other nationalNumber) bool { return other.system == c.system }) {
-			return true
+// numberInForce returns the number of the first system by which a Patient with some counting numbers is joined. If there are
+// several numbers of one system, one of them must supersede each of the others, directly or through others of them (IDN-105);
+// else, and with of nil, the result is empty.
+func numberInForce(counting []nationalNumber, of indexKnowledge) (string, error) {
+	number := ""
+	for len(counting) > 0 {
+		same := 1 // how many are of the same system; they are sorted
+		for same < len(counting) && counting[same].system == counting[0].system {
+			same++
+		}
+		last, err := lastOf(counting[:same], of)
+		if err != nil || last == "" {
+			return "", err
+		}
+		number = cmp.Or(number, last)
+		counting = counting[same:]
+	}
+	return number, nil
+}
+
+// lastOf returns the one of some numbers that supersedes each of the others, directly or through others; empty for none.
+func lastOf(numbers []nationalNumber, of indexKnowledge) (string, error) {
+	if len(numbers) == 1 {
+		return numbers[0].name, nil
+	}
+	if of == nil {
+		return "", nil
+	}
+	for _, last := range numbers {
+		reached := []string{last.name} // last, and those that it supersedes
+		for n := 0; n < len(reached); n++ {
+			for _, old := range numbers {
+				if slices.Contains(reached, old.name) {
+					continue
+				}
+				is, err := of.supersedes(reached[n], old.name)
+				if err != nil {
+					return "", err
+				}
+				if is {
+					reached = append(reached, old.name)
+				}
+			}
+		}
+		if len(reached) == len(numbers) {
+			return last.name, nil
 		}
 	}
-	return false
+	return "", nil
 }
 
 // nationalNumber is a national number by its name, with its system.

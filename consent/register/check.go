@@ -11,7 +11,7 @@ import (
 // Check compares the register with one that is rebuilt from a store. The error names the
 // first difference. No commit may be in flight.
 func (r *Register) Check(ctx context.Context, s store.Store) error {
-	rebuilt := New(r.connects)
+	rebuilt := New(r.connects, r.isIndexTie)
 	if err := rebuilt.Load(ctx, s); err != nil {
 		return err
 	}

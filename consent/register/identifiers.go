@@ -239,6 +239,26 @@ func (r *Register) unlink(name, patient string) {
 	}
 }
 
+// hasIndexTie reports whether a document is a Patient of the patient index with a link.
+func (r *Register) hasIndexTie(d store.Doc) bool {
+	return slices.ContainsFunc(index.Names(d.Keys, index.BearsPrefix()), r.isIndexTie)
+}
+
+// unlinkWithdrawn withdraws the ties that the patient index no longer sends with a Patient (IDN-134), after a commit.
+func (r *Register) unlinkWithdrawn(identifiers []string, ref store.Ref) {
+	if ref.Type != "Patient" {
+		return
+	}
+	var withdrawn []string
+	for name := range r.identifiersOf[ref.ID] {
+		if r.isIndexTie(name) && !slices.Contains(identifiers, name) {
+			r.patientsOf[name][ref.ID], r.identifiersOf[ref.ID][name] = false, false
+			withdrawn = append(withdrawn, name)
+		}
+	}
+	r.unlinkFailed(withdrawn, ref.ID)
+}
+
 // unlinkPatient forgets the identifiers of a deleted Patient.
 func (r *Register) unlinkPatient(patient string) {
 	for name := range r.identifiersOf[patient] {

@@ -49,7 +49,8 @@ func (r *Register) inForceLocked(name string) (c statement) {
 	return c
 }
 
-// withTied returns some Patients with all that are tied to them, directly or through others.
+// withTied returns some Patients with all that are tied to them, directly or through others. A restricted Patient of the
+// patient index is tied to none: its number was superseded to protect somebody (IDN-134).
 func (r *Register) withTied(patients []string) []string {
 	for i := 0; i < len(patients); i++ {
 		for identifier := range r.identifiersOf[patients[i]] {
@@ -57,7 +58,8 @@ func (r *Register) withTied(patients []string) []string {
 				continue
 			}
 			for tied := range r.patientsOf[identifier] {
-				if !slices.Contains(patients, tied) {
+				protected := r.isIndexTie(identifier) && (r.restricted[patients[i]] > 0 || r.restricted[tied] > 0)
+				if !protected && !slices.Contains(patients, tied) {
 					patients = append(patients, tied)
 				}
 			}

@@ -30,7 +30,7 @@ type Register struct {
 	// CommitLock is held by every commit for which NeedsOrder is true.
 	CommitLock *semaphore.Weighted
 
-	connects func(name string) bool
+	connects, isIndexTie func(name string) bool
 
 	mu sync.RWMutex
 	// statements are the current statements by document.
@@ -68,10 +68,11 @@ type statement struct {
 }
 
 // New makes an empty Register. connects reports whether all Patients that have or had an identifier, by its name, may be
-// one person (facts.Keyer.Connects).
-func New(connects func(name string) bool) *Register {
+// one person (facts.Keyer.Connects); isIndexTie reports whether a name is that of a tie between Patients of the patient index
+// (facts.Keyer.IsIndexTie).
+func New(connects, isIndexTie func(name string) bool) *Register {
 	return &Register{
-		connects:   connects,
+		connects: connects, isIndexTie: isIndexTie,
 		CommitLock: semaphore.NewWeighted(1),
 		statements: map[store.Ref]statement{}, unknown: map[store.Ref][]statement{},
 		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, identifierCount: map[string]int{}, patientCount: map[string]int{}, deleted: map[string]bool{},
@@ -129,13 +130,13 @@ func (e statement) decides() bool { return e.optOut || e.directive || e.restrict
 
 // NeedsOrder reports whether the register depends on the order of a write and other writes of the same
 // document: every write of a Consent, and of a Patient one that sets or ends a restriction, deletes the
-// Patient or restores it. Such a commit holds CommitLock.
+// Patient or restores it, or of one of the patient index with links. Such a commit holds CommitLock.
 func (r *Register) NeedsOrder(old, now store.Doc) bool {
 	switch now.Ref.Type {
 	case "Consent":
 		return true
 	case "Patient":
-		return now.Deleted() || old.Deleted() || statementOf(old).decides() || statementOf(now).decides()
+		return now.Deleted() || old.Deleted() || statementOf(old).decides() || statementOf(now).decides() || r.hasIndexTie(old) || r.hasIndexTie(now)
 	}
 	return false
 }
@@ -186,6 +187,7 @@ func (r *Register) End(writes []store.Write, needsOrder func(*store.Write) bool,
 			r.replace(ref, now)
 			//law:register-said
 			r.linkRelevant(identifiers, ref.ID, true)
+			r.unlinkWithdrawn(identifiers, ref)
 		case errors.Is(err, store.ErrUnknown):
 			delete(r.forgetting, ref)
 			if now.decides() {

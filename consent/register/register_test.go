@@ -41,7 +41,7 @@ func TestDenialsFirst(t *testing.T) {
 		{"an end that fails", consent(1, "p"), consent(2, ""), errors.New("disk"), true, true},
 		{"an end of unknown outcome", consent(1, "p"), consent(2, ""), store.ErrUnknown, true, true},
 	} {
-		r := register.New(func(name string) bool { return name == number })
+		r := register.New(func(name string) bool { return name == number }, func(string) bool { return false })
 		commit(r, c.before)
 		writes := []store.Write{{Doc: c.next}}
 		r.Begin(writes)
@@ -61,7 +61,7 @@ func TestNumbers(t *testing.T) {
 		number: {number: true, "a": true, "b": true, "c": false},
 		"a":    {number: true, "a": true, "b": true, "c": false},
 	} {
-		r := register.New(func(name string) bool { return name == number })
+		r := register.New(func(name string) bool { return name == number }, func(string) bool { return false })
 		commit(r, consent(1, name))
 		commit(r, patient("a"))
 		commit(r, patient("b"))

@@ -9,11 +9,12 @@ import (
 // PersonRefs says how rows refer to a person: by the ids of Patients, or by a national number. The zero PersonRefs is
 // nobody.
 type PersonRefs struct {
-	Key      string   // person key
-	Patients []string // ids
-	// System and Number are the national number; empty for none.
-	System, Number string
+	Patients []string // ids; at least one, except of nobody
+	Numbers  []PersonNumber
 }
+
+// PersonNumber is a national number by which rows refer to a person, and the person key of these rows.
+type PersonNumber struct{ System, Value, Key string }
 
 // ExpandPatients returns a predicate in which every reference to a Patient by id, and every identifier of a reference,
 // means a person: byID and byNumber return the person, or nobody for a reference that stays literal. A row that names the
@@ -81,7 +82,7 @@ func (x expander) key(pred store.Eq) (store.Pred, error) {
 	default:
 		return pred, nil
 	}
-	if err != nil || person.Key == "" {
+	if err != nil || len(person.Patients) == 0 {
 		return pred, err
 	}
 	refs := person.refs(numberOf(k))
@@ -100,8 +101,8 @@ func (p PersonRefs) refs(number uint16) store.Or {
 	for _, id := range p.Patients {
 		out = append(out, eq(number, classRef, "Patient/", id))
 	}
-	if p.Number != "" {
-		out = append(out, store.And{eq(number, classLogical, p.System, "\x00", p.Number), store.VerifyOnly{Pred: store.Eq{Key: OwnerKey(p.Key)}}})
+	for _, n := range p.Numbers {
+		out = append(out, store.And{eq(number, classLogical, n.System, "\x00", n.Value), store.VerifyOnly{Pred: store.Eq{Key: OwnerKey(n.Key)}}})
 	}
 	return out
 }
@@ -119,8 +120,8 @@ func (x *Indexer) RefersToPersons(typ, name string, persons []PersonRefs) (store
 			ids[id] = true
 			list = append(list, id)
 		}
-		if person.Number != "" {
-			numbers[person.System+"\x00"+person.Number] = person.Key
+		for _, n := range person.Numbers {
+			numbers[n.System+"\x00"+n.Value] = n.Key
 		}
 	}
 	refers, err := x.RefersToOneOf(typ, name, "Patient", ids, list)

@@ -78,7 +78,11 @@ func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 			return fhir.Fault(400, "too-costly", "The search would have to group more than %d observations. Narrow it.", x.lim.SortMaximum)
 		}
 		at, _ := x.view.Index().SortValue("Observation", "date", d.Keys, true)
-		codes := codesOf(d.Body, x.subjectOf(d))
+		subject, err := x.subjectOf(ctx, d)
+		if err != nil {
+			return fmt.Errorf("$lastn: %w", err)
+		}
+		codes := codesOf(d.Body, subject)
 		joined.join(codes)
 		rows = append(rows, result{ref: d.Ref, id: d.RowID, at: at, group: codes[0]})
 	}
@@ -119,11 +123,20 @@ func newestFirst(a, b result) int { return cmp.Or(strings.Compare(b.at, a.at), a
 
 // subjectOf returns a name of an observation's subject: its persons where the View joins Patients, else the reference as
 // written.
-func (x *execution) subjectOf(d store.Doc) string {
-	if owners := index.Owners(d.Keys); x.view.Joins() && len(owners) > 0 {
-		return strings.Join(owners, " ")
+func (x *execution) subjectOf(ctx context.Context, d store.Doc) (string, error) {
+	owners := index.Owners(d.Keys)
+	if !x.view.Joins() || len(owners) == 0 {
+		return gjson.GetBytes(d.Body, "subject.reference").Str, nil
 	}
-	return gjson.GetBytes(d.Body, "subject.reference").Str
+	for i, owner := range owners {
+		group, err := x.view.GroupOf(ctx, owner)
+		if err != nil {
+			return "", err
+		}
+		owners[i] = group[0]
+	}
+	slices.Sort(owners)
+	return strings.Join(slices.Compact(owners), " "), nil
 }
 
 // codesOf returns the names of an observation's code and subject: one for each coding, or one for the

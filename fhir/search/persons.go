@@ -16,6 +16,9 @@ import (
 // Patients of a person are in the partition of the person (IDN-113), so one partition at a time is grouped. A person's
 // position in the result is the partition and a hash of the person key: it depends on no Patient, so a page resumes after a
 // person whichever Patients come or go.
+//
+// The exception are persons with a superseded number (IDN-134), who have a partition for each number. Such a person is in the
+// first one that has a match, and the others are read for it.
 
 // groupsPersons reports whether the rows are persons: a search of Patients that names none by id.
 func (x *execution) groupsPersons() bool {
@@ -36,7 +39,12 @@ func (x *execution) persons(ctx context.Context, after *store.RowID) iter.Seq2[p
 	return func(yield func(personRow, error) bool) {
 		var group []store.Doc
 		flush := func() bool {
-			for _, row := range x.bestOfEach(group) {
+			rows, err := x.bestOfEach(ctx, group)
+			if err != nil {
+				yield(personRow{}, err)
+				return false
+			}
+			for _, row := range rows {
 				if after != nil && row.at.Compare(*after) <= 0 {
 					continue
 				}
@@ -77,22 +85,75 @@ func (x *execution) patients(ctx context.Context, from *store.RowID) iter.Seq2[s
 	return x.view.Scan(ctx, q)
 }
 
-// bestOfEach returns the best Patient of each person in one partition, in the order of the persons.
-func (x *execution) bestOfEach(patients []store.Doc) []personRow {
-	best := map[string]store.Doc{}
+// bestOfEach returns the best of the Patients of each person whose first match is in this partition, in the order of the
+// persons. The Patients are all matches in one partition.
+func (x *execution) bestOfEach(ctx context.Context, patients []store.Doc) ([]personRow, error) {
+	best := map[string]store.Doc{} // by the surviving person key
+	several := map[string][]string{}
 	//law:persons-best
 	for _, d := range patients {
-		key := x.view.PersonKeyOf(d)
-		if b, known := best[key]; !known || x.view.Prefers(d, b) {
-			best[key] = d
+		group, err := x.view.GroupOf(ctx, x.view.PersonKeyOf(d))
+		if err != nil {
+			return nil, err
+		}
+		if b, known := best[group[0]]; !known || x.view.Prefers(d, b) {
+			best[group[0]] = d
+		}
+		if len(group) > 1 {
+			several[group[0]] = group
 		}
 	}
 	out := make([]personRow, 0, len(best))
 	for key, d := range best {
-		out = append(out, personRow{d, index.PersonRowID(d.RowID.Partition, key)})
+		row := personRow{d, index.PersonRowID(d.RowID.Partition, key)}
+		if group := several[key]; group != nil {
+			var err error
+			if row.doc, err = x.bestOfAll(ctx, group, d); err != nil {
+				return nil, err
+			}
+		}
+		if row.doc.Version > 0 {
+			out = append(out, row)
+		}
 	}
 	slices.SortFunc(out, func(a, b personRow) int { return a.at.Compare(b.at) })
-	return out
+	return out, nil
+}
+
+// bestOfAll returns the best match of a person with several numbers, of whom best is the best match in one partition; the zero
+// Doc if one is in an earlier partition.
+func (x *execution) bestOfAll(ctx context.Context, group []string, best store.Doc) (store.Doc, error) {
+	here := best.RowID.Partition
+	person, err := x.view.PersonByKey(ctx, group[0])
+	if err != nil || person == nil {
+		return best, err
+	}
+	visited := []store.Partition{here}
+	for _, of := range person.Patients {
+		partition := of.RowID.Partition
+		if slices.Contains(visited, partition) {
+			continue
+		}
+		visited = append(visited, partition)
+		for d, err := range x.patients(ctx, &of.RowID) {
+			if err != nil {
+				return store.Doc{}, err
+			}
+			if d.RowID.Partition != partition {
+				break
+			}
+			if !slices.Contains(group, x.view.PersonKeyOf(d)) {
+				continue
+			}
+			if partition < here {
+				return store.Doc{}, nil
+			}
+			if x.view.Prefers(d, best) {
+				best = d
+			}
+		}
+	}
+	return best, nil
 }
 
 // personsInOrder fills a page in the order of the store.

@@ -117,7 +117,8 @@ func (w *walk) ofPerson(ctx context.Context, typ string, member store.Pred) (sto
 	if err != nil || typ != "Patient" || w.Owner.Type != "Patient" || !w.view.Joins() {
 		return member, err
 	}
-	return store.Or{member, store.Eq{Key: index.OwnerKey(w.view.PersonKeyOf(w.owner))}}, nil
+	others, err := w.view.OwnedBy(ctx, w.owner)
+	return store.Or{member, others}, err
 }
 
 func (w *walk) expandAll(ctx context.Context, preds store.Or) (store.Or, error) {

@@ -149,7 +149,7 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		return nil, err
 	}
 	crossPartition := store.Or{stray, contains}
-	return &reverseScan{
+	out := &reverseScan{
 		patientsAfter: func(ctx context.Context, after *store.RowID) iter.Seq2[endPatient, error] {
 			return func(yield func(endPatient, error) bool) {
 				for d, err := range targets.Rows(ctx, partitionStart(after)) {
@@ -172,7 +172,14 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 			return store.And{refers, store.Not{Pred: crossPartition}}, err
 		},
 		crossPartition: crossPartition,
-	}, nil
+	}
+	if s.exec.followsPersons(c.Target) {
+		out.otherNumbers = s.exec.otherNumbers(func(ctx context.Context, patients []store.Doc) ([]store.Doc, error) {
+			patients = slices.DeleteFunc(patients, func(d store.Doc) bool { return !store.Match(targets.where, d.Keys) })
+			return s.exec.satisfying(ctx, patients, targets.joins)
+		})
+	}
+	return out, nil
 }
 
 func (c Chain) noteVersions(ctx context.Context, v *consent.View, rows []store.Doc, seen map[string]bool) error {

@@ -2,6 +2,7 @@ package join
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"carerecord/consent"
@@ -83,7 +84,7 @@ func (e *Executor) referredPersons(ctx context.Context, typ, param string, rows 
 			if err != nil {
 				return nil, nil, err
 			}
-			if p != nil && p.HasNumber(number.Value) && slices.Contains(index.Owners(d.Keys), p.Key) {
+			if p != nil && slices.Contains(index.Owners(d.Keys), p.KeyOf(number.Value)) {
 				note(i, p)
 			}
 		}
@@ -115,6 +116,46 @@ func (e *Executor) personsByID(ctx context.Context, ids []string, byID map[strin
 		byID[d.Ref.ID] = p
 	}
 	return nil
+}
+
+// otherNumbers makes reverseScan.otherNumbers. match returns those of some Patients that are at the far end of the join.
+func (e *Executor) otherNumbers(match func(context.Context, []store.Doc) ([]store.Doc, error)) func(ctx context.Context, from, to *store.RowID) ([]endPatient, error) {
+	return func(ctx context.Context, from, to *store.RowID) (all []endPatient, err error) {
+		numbers, first := map[string]store.Partition{}, store.Partition(0)
+		if from != nil {
+			first = from.Partition
+		}
+		for partition, number := range e.view.SupersededFrom(first) {
+			if to != nil && partition > to.Partition {
+				break
+			}
+			numbers[number] = partition
+		}
+		persons, err := e.view.PersonsByKey(ctx, slices.Sorted(maps.Keys(numbers)))
+		if err != nil {
+			return nil, err
+		}
+		personOf, patients := map[string]*consent.Person{}, []store.Doc{}
+		for _, p := range persons {
+			if len(p.Keys) > 1 {
+				for _, d := range p.Patients {
+					personOf[d.Ref.ID], patients = p, append(patients, d)
+				}
+			}
+		}
+		found, err := match(ctx, patients)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range found {
+			for _, key := range personOf[d.Ref.ID].Keys {
+				if partition, within := numbers[key]; within {
+					all = append(all, endPatient{store.RowID{Partition: partition}, d.Ref.ID, key})
+				}
+			}
+		}
+		return all, nil
+	}
 }
 
 // patientsOf returns the ids of the Patients of some persons.

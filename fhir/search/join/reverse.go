@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"carerecord/store"
 )
@@ -27,6 +28,10 @@ type reverseScan struct {
 	// crossPartition matches rows that may be joined to a Patient in another partition. The join is
 	// evaluated for each of them. nil if there are none.
 	crossPartition store.Pred
+
+	// otherNumbers returns, for each number of a person with several (IDN-134) whose partition is between those of two rows, the
+	// Patients of the person at the far end: they may be in another partition. nil for a View that shows no persons.
+	otherNumbers func(ctx context.Context, from, to *store.RowID) ([]endPatient, error)
 
 	patients    cursor[endPatient]
 	strayCursor cursor[store.Doc] // of the crossPartition rows
@@ -100,6 +105,19 @@ func (r *reverseScan) next(ctx context.Context, s *Stream, at *store.RowID, n in
 		}
 		b.patients++
 		r.patients.drop()
+	}
+	if r.otherNumbers != nil {
+		others, err := r.otherNumbers(ctx, at, b.to)
+		if err != nil {
+			return b, fmt.Errorf("read the patients at the far end of a join: %w", err)
+		}
+		for _, p := range others {
+			ids[p.id], persons[p.person] = true, true
+			partitions = append(partitions, p.row.Partition)
+			b.patients++
+		}
+		slices.Sort(partitions)
+		partitions = slices.Compact(partitions)
 	}
 	r.patients.at = b.to
 	b.rows = noRows
