@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 
@@ -278,10 +277,14 @@ func (v *View) GroupOf(ctx context.Context, person string) ([]string, error) {
 	return v.group(ctx, person)
 }
 
-// SupersededFrom yields the person keys that may be one of several of a person and whose partition is not before one, with the
-// partition, in the order of the partitions.
-func (v *View) SupersededFrom(partition store.Partition) iter.Seq2[store.Partition, string] {
-	return v.guard.aliases.From(partition)
+// MaySpread reports whether the Patients of a person may be in several partitions: the patient index links its number to
+// another one (IDN-134).
+func (v *View) MaySpread(person string) bool { return v.guard.aliases.Has(person) }
+
+// SpreadBetween returns the person keys of those persons of whom a Patient may be in one of the partitions from first to last and
+// others elsewhere.
+func (v *View) SpreadBetween(first, last store.Partition) []string {
+	return v.guard.aliases.Between(first, last)
 }
 
 // OwnedBy matches the documents about the person of a Patient that the View returned.

@@ -173,7 +173,7 @@ func (e *evaluator) inForce(name string) statements {
 				patients = append(patients, tied)
 			}
 		}
-		if name != patient && !validNumber(name) && !strings.HasPrefix(name, tie) || !e.remembered(patient) {
+		if strings.Contains(name, ":") && !validNumber(name) && !strings.HasPrefix(name, tie) || !e.remembered(patient) {
 			continue
 		}
 		for number := range e.numbers[patient] {

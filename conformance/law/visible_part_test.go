@@ -102,11 +102,11 @@ func (e *evaluator) homeOf(v *version) (name, patient string) {
 	return first, ""
 }
 
-// homeOfPatient returns the name whose partition a Patient is in: the number of its person, if that is believed; else the
-// one valid number that is not old; else its id.
+// homeOfPatient returns the name whose partition a Patient is in: the first number that counts; else the one valid number
+// that is not old; else its id.
 func (e *evaluator) homeOfPatient(v *version) string {
 	if counting := e.countingNumbers(v); len(counting) > 0 {
-		return onlyOne(counting, v.Ref.ID)
+		return counting[0]
 	}
 	return onlyOne(v.validNumbers(), v.Ref.ID)
 }

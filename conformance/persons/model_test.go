@@ -130,7 +130,7 @@ func (m *model) step() {
 			name = strings.ToLower(m.pick(modelSources...)) + fmt.Sprintf(".%d", 1+m.IntN(2))
 			patient = `{"reference":"Patient/` + name + `"}`
 		}
-		cid := fmt.Sprintf("c%d", m.IntN(1000000)) // a directive keeps its patient
+		cid := fmt.Sprintf("c%d", len(m.log)) // a directive keeps its patient
 		note("refuse Consent/%s.%s for %s", strings.ToLower(ods), cid, name)
 		m.put(ods, "Consent", cid, directive("OPTOUT", patient, "active"))
 		m.refusals[strings.ToLower(ods)+"."+cid] = name
@@ -329,8 +329,12 @@ func (m *model) mentionHidden(ods, id string) bool {
 		if !m.refused(name) {
 			return false
 		}
-		for row := range m.rows { // of the own organisation
-			if person, _ := m.sees(ods, row); m.rows[row].source == ods && person != "" && m.survivor(person, everything) == m.survivor(name, everything) {
+		for id, row := range m.rows { // of the own organisation
+			person, _ := m.sees(ods, id)
+			if p := m.patients[row.patient]; p != nil && !p.deleted {
+				person, _ = m.person(row.patient) // also a contradicted one
+			}
+			if row.source == ods && person != "" && m.survivor(person, everything) == m.survivor(name, everything) {
 				return false
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -236,18 +235,32 @@ func (t *Table) Has(number string) bool {
 	return len(t.numbers[number]) > 0
 }
 
-// From yields the numbers that may be one of several of a person and whose partition is not before one, with the partition, in
-// the order of the partitions.
-func (t *Table) From(partition store.Partition) iter.Seq2[store.Partition, string] {
+// Between returns the numbers that links may connect to a number whose partition is between two, these included: the documents
+// about their persons may be in that partition.
+func (t *Table) Between(first, last store.Partition) []string {
 	t.mu.RLock()
 	order := t.order
 	t.mu.RUnlock()
-	at, _ := slices.BinarySearchFunc(order, place{partition: partition}, comparePlaces)
-	return func(yield func(store.Partition, string) bool) {
-		for _, p := range order[at:] {
-			if !yield(p.partition, p.number) {
-				return
-			}
+	at, _ := slices.BinarySearchFunc(order, place{partition: first}, comparePlaces)
+	var out []string
+	for _, p := range order[at:] {
+		if p.partition > last {
+			break
+		}
+		out = append(append(out, p.number), t.connectedNumbers(p.number)...)
+	}
+	return facts.Distinct(out)
+}
+
+// connectedNumbers returns the numbers that links connect to a number.
+func (t *Table) connectedNumbers(number string) (out []string) {
+	ids := t.connected(number)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, id := range ids {
+		if n := t.patients[id].number; n != "" {
+			out = append(out, n)
 		}
 	}
+	return out
 }

@@ -32,7 +32,7 @@ func (r *Register) inForceLocked(name string) (c statement) {
 		patients = slices.Collect(maps.Keys(r.patientsOf[name])) // the identifier may mean each of them
 	}
 	for _, patient := range r.withTied(patients) {
-		if add(patient); name != patient && !r.connects(name) {
+		if add(patient); facts.IsIdentifierName(name) && !r.connects(name) {
 			continue // one of the source's own identifiers
 		}
 		//law:bearers-covered

@@ -17,8 +17,8 @@ import (
 // position in the result is the partition and a hash of the person key: it depends on no Patient, so a page resumes after a
 // person whichever Patients come or go.
 //
-// The exception are persons with a superseded number (IDN-134), who have a partition for each number. Such a person is in the
-// first one that has a match, and the others are read for it.
+// The exception are persons with a superseded number (IDN-134), who may have a partition for each number. Such a person is in
+// the first one that has a match, and the others are read for it.
 
 // groupsPersons reports whether the rows are persons: a search of Patients that names none by id.
 func (x *execution) groupsPersons() bool {
@@ -88,8 +88,8 @@ func (x *execution) patients(ctx context.Context, from *store.RowID) iter.Seq2[s
 // bestOfEach returns the best of the Patients of each person whose first match is in this partition, in the order of the
 // persons. The Patients are all matches in one partition.
 func (x *execution) bestOfEach(ctx context.Context, patients []store.Doc) ([]personRow, error) {
-	best := map[string]store.Doc{} // by the surviving person key
-	several := map[string][]string{}
+	best := map[string]store.Doc{}  // by the surviving person key
+	spread := map[string][]string{} // the groups of persons who may be in several partitions
 	//law:persons-best
 	for _, d := range patients {
 		group, err := x.view.GroupOf(ctx, x.view.PersonKeyOf(d))
@@ -99,14 +99,14 @@ func (x *execution) bestOfEach(ctx context.Context, patients []store.Doc) ([]per
 		if b, known := best[group[0]]; !known || x.view.Prefers(d, b) {
 			best[group[0]] = d
 		}
-		if len(group) > 1 {
-			several[group[0]] = group
+		if x.view.MaySpread(group[0]) {
+			spread[group[0]] = group
 		}
 	}
 	out := make([]personRow, 0, len(best))
 	for key, d := range best {
 		row := personRow{d, index.PersonRowID(d.RowID.Partition, key)}
-		if group := several[key]; group != nil {
+		if group := spread[key]; group != nil {
 			var err error
 			if row.doc, err = x.bestOfAll(ctx, group, d); err != nil {
 				return nil, err
@@ -120,7 +120,7 @@ func (x *execution) bestOfEach(ctx context.Context, patients []store.Doc) ([]per
 	return out, nil
 }
 
-// bestOfAll returns the best match of a person with several numbers, of whom best is the best match in one partition; the zero
+// bestOfAll returns the best match of a person who may be in several partitions, of whom best is the best match in one; the zero
 // Doc if one is in an earlier partition.
 func (x *execution) bestOfAll(ctx context.Context, group []string, best store.Doc) (store.Doc, error) {
 	here := best.RowID.Partition

@@ -174,7 +174,7 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		crossPartition: crossPartition,
 	}
 	if s.exec.followsPersons(c.Target) {
-		out.otherNumbers = s.exec.otherNumbers(func(ctx context.Context, patients []store.Doc) ([]store.Doc, error) {
+		out.spreadPatients = s.exec.spreadPatients(func(ctx context.Context, patients []store.Doc) ([]store.Doc, error) {
 			patients = slices.DeleteFunc(patients, func(d store.Doc) bool { return !store.Match(targets.where, d.Keys) })
 			return s.exec.satisfying(ctx, patients, targets.joins)
 		})

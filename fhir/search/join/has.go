@@ -172,7 +172,7 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		}
 		return out, nil
 	}
-	out.otherNumbers = s.exec.otherNumbers(func(ctx context.Context, patients []store.Doc) ([]store.Doc, error) {
+	out.spreadPatients = s.exec.spreadPatients(func(ctx context.Context, patients []store.Doc) ([]store.Doc, error) {
 		return s.exec.satisfying(ctx, patients, []Node{h})
 	})
 	out.joinedTo = func(ctx context.Context, ids, _ idSet) (store.Pred, error) {

@@ -2,7 +2,6 @@ package join
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"carerecord/consent"
@@ -118,29 +117,24 @@ func (e *Executor) personsByID(ctx context.Context, ids []string, byID map[strin
 	return nil
 }
 
-// otherNumbers makes reverseScan.otherNumbers. match returns those of some Patients that are at the far end of the join.
-func (e *Executor) otherNumbers(match func(context.Context, []store.Doc) ([]store.Doc, error)) func(ctx context.Context, from, to *store.RowID) ([]endPatient, error) {
+// spreadPatients makes reverseScan.spreadPatients. match returns those of some Patients that are at the far end of the join.
+func (e *Executor) spreadPatients(match func(context.Context, []store.Doc) ([]store.Doc, error)) func(ctx context.Context, from, to *store.RowID) ([]endPatient, error) {
 	return func(ctx context.Context, from, to *store.RowID) (all []endPatient, err error) {
-		numbers, first := map[string]store.Partition{}, store.Partition(0)
+		first, last := store.Partition(0), ^store.Partition(0)
 		if from != nil {
 			first = from.Partition
 		}
-		for partition, number := range e.view.SupersededFrom(first) {
-			if to != nil && partition > to.Partition {
-				break
-			}
-			numbers[number] = partition
+		if to != nil {
+			last = to.Partition
 		}
-		persons, err := e.view.PersonsByKey(ctx, slices.Sorted(maps.Keys(numbers)))
+		persons, err := e.view.PersonsByKey(ctx, e.view.SpreadBetween(first, last))
 		if err != nil {
 			return nil, err
 		}
 		personOf, patients := map[string]*consent.Person{}, []store.Doc{}
 		for _, p := range persons {
-			if len(p.Keys) > 1 {
-				for _, d := range p.Patients {
-					personOf[d.Ref.ID], patients = p, append(patients, d)
-				}
+			for _, d := range p.Patients {
+				personOf[d.Ref.ID], patients = p, append(patients, d)
 			}
 		}
 		found, err := match(ctx, patients)
@@ -148,14 +142,24 @@ func (e *Executor) otherNumbers(match func(context.Context, []store.Doc) ([]stor
 			return nil, err
 		}
 		for _, d := range found {
-			for _, key := range personOf[d.Ref.ID].Keys {
-				if partition, within := numbers[key]; within {
-					all = append(all, endPatient{store.RowID{Partition: partition}, d.Ref.ID, key})
+			p := personOf[d.Ref.ID]
+			for _, partition := range partitionsOf(p) {
+				if first <= partition && partition <= last {
+					all = append(all, endPatient{store.RowID{Partition: partition}, d.Ref.ID, p.Keys[0]})
 				}
 			}
 		}
 		return all, nil
 	}
+}
+
+// partitionsOf returns the partitions of the Patients of a person.
+func partitionsOf(p *consent.Person) (out []store.Partition) {
+	for _, d := range p.Patients {
+		out = append(out, d.RowID.Partition)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // patientsOf returns the ids of the Patients of some persons.

@@ -29,9 +29,10 @@ type reverseScan struct {
 	// evaluated for each of them. nil if there are none.
 	crossPartition store.Pred
 
-	// otherNumbers returns, for each number of a person with several (IDN-134) whose partition is between those of two rows, the
-	// Patients of the person at the far end: they may be in another partition. nil for a View that shows no persons.
-	otherNumbers func(ctx context.Context, from, to *store.RowID) ([]endPatient, error)
+	// spreadPatients returns, for persons in several partitions (IDN-134), the Patients at the far end: with each partition of the
+	// person between those of two rows, since rows there are joined to a Patient in another one. nil for a View that shows no
+	// persons.
+	spreadPatients func(ctx context.Context, from, to *store.RowID) ([]endPatient, error)
 
 	patients    cursor[endPatient]
 	strayCursor cursor[store.Doc] // of the crossPartition rows
@@ -106,8 +107,8 @@ func (r *reverseScan) next(ctx context.Context, s *Stream, at *store.RowID, n in
 		b.patients++
 		r.patients.drop()
 	}
-	if r.otherNumbers != nil {
-		others, err := r.otherNumbers(ctx, at, b.to)
+	if r.spreadPatients != nil {
+		others, err := r.spreadPatients(ctx, at, b.to)
 		if err != nil {
 			return b, fmt.Errorf("read the patients at the far end of a join: %w", err)
 		}
