@@ -168,8 +168,11 @@ func (e *evaluator) noteNumbers(v *version) {
 	if e.numbers[id] == nil {
 		e.numbers[id] = map[string]bool{}
 	}
-	for _, tie := range v.ties() {
-		e.numbers[id][tie] = true
+	if v.Source == e.region.index { // it may withdraw its links
+		maps.DeleteFunc(e.numbers[id], func(name string, _ bool) bool { return strings.HasPrefix(name, tie) })
+	}
+	for _, name := range v.ties() {
+		e.numbers[id][name] = true
 	}
 	for _, identifier := range valuesAt(v.decoded, "identifier") {
 		if m, _ := identifier.(map[string]any); m["system"] == nhsSystem {

@@ -42,16 +42,101 @@ func (e *evaluator) personOf(v *version) (key string, contradicted bool) {
 	switch {
 	case len(numbers) == 0:
 		return v.Ref.ID, false
-	case len(numbers) > 1:
-		return v.Ref.ID, true
-	}
-	if e.region.index != "" && v.Source != e.region.index {
-		if p := e.indexPatient(numbers[0], v.Ref.ID); p != nil && !sameBirthDate(p, v) {
+	case e.region.index == "" || v.Source == e.region.index:
+		if len(numbers) > 1 {
 			return v.Ref.ID, true
 		}
+		return numbers[0], false
 	}
-	return numbers[0], false
+	number := e.lastOf(numbers)
+	if number == "" {
+		return v.Ref.ID, true
+	}
+	if p := e.indexPatient(number, v.Ref.ID); p != nil && !sameBirthDate(p, v) {
+		return v.Ref.ID, true
+	}
+	return number, false
 }
+
+// lastOf returns the first of some numbers that supersedes all others, directly or through others of them (IDN-105).
+func (e *evaluator) lastOf(numbers []string) string {
+	for _, last := range numbers {
+		reached := map[string]bool{last: true}
+		for range numbers {
+			for _, old := range numbers {
+				reached[old] = reached[old] || slices.ContainsFunc(numbers, func(by string) bool { return reached[by] && e.supersedes(by, old) })
+			}
+		}
+		if !slices.ContainsFunc(numbers, func(number string) bool { return !reached[number] }) {
+			return last
+		}
+	}
+	return ""
+}
+
+// supersedes reports whether the patient index says that a number supersedes another one (IDN-134).
+func (e *evaluator) supersedes(current, old string) bool {
+	if current == old || e.region.index == "" {
+		return false
+	}
+	for _, p := range e.newest {
+		for _, q := range e.newest {
+			if e.aliasNumber(p) == current && e.aliasNumber(q) == old && (p.linksTo("replaces", q) || q.linksTo("replaced-by", p)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// aliasNumber returns the number of a live Patient of the patient index without labels; empty for others.
+func (e *evaluator) aliasNumber(v *version) string {
+	if v.Ref.Type != "Patient" || v.Deleted() || v.Source != e.region.index || !v.ordinary() {
+		return ""
+	}
+	if numbers := e.countingNumbers(v); len(numbers) == 1 {
+		return numbers[0]
+	}
+	return ""
+}
+
+// linksTo reports whether a version of a Patient has a link of a type to another one.
+func (v *version) linksTo(typ string, to *version) bool {
+	return slices.ContainsFunc(valuesAt(v.decoded, "link"), func(value any) bool {
+		link, _ := value.(map[string]any)
+		return link["type"] == typ && patientOf(link["other"]) == to.Ref.ID
+	})
+}
+
+// survivor returns the surviving number of a person key (IDN-134). A number that several supersede, or that supersedes itself
+// through others, survives.
+func (e *evaluator) survivor(person string) string {
+	if s, known := e.survivors[person]; known {
+		return s
+	}
+	s, visited := person, map[string]bool{person: true}
+	for {
+		var next []string
+		for _, v := range e.newest {
+			if number := e.aliasNumber(v); number != "" && e.supersedes(number, s) && !slices.Contains(next, number) {
+				next = append(next, number)
+			}
+		}
+		if len(next) != 1 {
+			break
+		}
+		if s = next[0]; visited[s] {
+			s = person
+			break
+		}
+		visited[s] = true
+	}
+	e.survivors[person] = s
+	return s
+}
+
+// samePerson reports whether two person keys act as one.
+func (e *evaluator) samePerson(a, b string) bool { return e.survivor(a) == e.survivor(b) }
 
 // countingNumbers returns the names of the NHS numbers of a version of a Patient that count, each once.
 func (e *evaluator) countingNumbers(v *version) []string {
@@ -126,14 +211,14 @@ func (e *evaluator) livePerson(id string) (key string, ok bool) {
 	return key, true
 }
 
-// patientsOf returns the live Patients of a person.
+// patientsOf returns the live Patients of a person, by one of the keys that act as one.
 func (e *evaluator) patientsOf(person string) []*version {
 	var out []*version
 	for _, v := range e.newest {
 		if v.Ref.Type != "Patient" {
 			continue
 		}
-		if key, live := e.livePerson(v.Ref.ID); live && key == person {
+		if key, live := e.livePerson(v.Ref.ID); live && e.samePerson(key, person) {
 			out = append(out, v)
 		}
 	}
@@ -200,6 +285,11 @@ func (e *evaluator) tiedTo(id string) []string {
 		if strings.HasPrefix(name, tie) {
 			out = append(out, e.bearersOf(name)...)
 		}
+	}
+	if p := e.newest["Patient/"+id]; e.region.index != "" && p != nil && p.Source == e.region.index {
+		// A number that is superseded to protect somebody says nothing about another one (IDN-134).
+		protected := func(id string) bool { return e.statements[id].restricted }
+		out = slices.DeleteFunc(out, func(other string) bool { return protected(id) || protected(other) })
 	}
 	return out
 }
@@ -285,7 +375,7 @@ func (e *evaluator) namedPerson(q question) string {
 	}
 	for n, v := range named {
 		key, _ := e.personOf(v)
-		if n > 0 && key != person {
+		if n > 0 && !e.samePerson(key, person) {
 			return ""
 		}
 		person = key

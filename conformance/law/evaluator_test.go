@@ -55,12 +55,13 @@ type evaluator struct {
 	decision   consenttest.Decision
 
 	inForceOf  map[string]statements // results of inForce
+	survivors  map[string]string     // answers of survivor
 	subjectsOf map[*version]subjects // results of subjects
 }
 
 func evaluate(docs []store.Doc, in region, r requester, decision consenttest.Decision) *evaluator {
 	e := &evaluator{newest: map[string]*version{}, requester: r, region: in, statements: map[string]statements{}, numbers: map[string]map[string]bool{}, decision: decision,
-		inForceOf: map[string]statements{}, subjectsOf: map[*version]subjects{}}
+		inForceOf: map[string]statements{}, survivors: map[string]string{}, subjectsOf: map[*version]subjects{}}
 	ordered := slices.Clone(docs)
 	slices.SortFunc(ordered, func(a, b store.Doc) int { return int(a.Version) - int(b.Version) })
 	for _, d := range ordered {
@@ -187,7 +188,7 @@ func (e *evaluator) mentionHidden(name string) bool {
 // is not empty, the row must be about the person through that Patient (IDN-132).
 func (e *evaluator) hasOwnRows(person, patient string) bool {
 	for _, v := range e.newest {
-		if s := e.subjects(v); e.countsAsOwnRow(v) && slices.Contains(s.owners, person) && (patient == "" || slices.Contains(s.patients, patient)) {
+		if s := e.subjects(v); e.countsAsOwnRow(v) && slices.ContainsFunc(s.owners, func(owner string) bool { return owner == person || patient == "" && e.samePerson(owner, person) }) && (patient == "" || slices.Contains(s.patients, patient)) {
 			return true
 		}
 	}
@@ -273,7 +274,7 @@ func (e *evaluator) visibleToPatient(v *version) bool {
 		return false
 	}
 	s := e.subjects(v)
-	if !s.resolved || !slices.Equal(s.owners, []string{person}) || slices.ContainsFunc(s.all(), e.restricted) || slices.ContainsFunc(e.mentions(v), e.isOther) {
+	if !s.resolved || len(s.owners) == 0 || !e.allOf(s.owners, person) || slices.ContainsFunc(s.all(), e.restricted) || slices.ContainsFunc(e.mentions(v), e.isOther) {
 		return false
 	}
 	if v.Ref.Type == "Consent" { // its labels do not hide it from the patient
@@ -287,7 +288,12 @@ func (e *evaluator) visibleToPatient(v *version) bool {
 func (e *evaluator) isOther(name string) bool {
 	person, _ := e.livePerson(e.requester.id)
 	of, live := e.livePerson(name)
-	return name != person && !e.numbers[e.requester.id][name] && !(live && of == person)
+	return !e.samePerson(name, person) && !e.numbers[e.requester.id][name] && !(live && e.samePerson(of, person))
+}
+
+// allOf reports whether some person keys are those of one person.
+func (e *evaluator) allOf(owners []string, person string) bool {
+	return !slices.ContainsFunc(owners, func(owner string) bool { return !e.samePerson(owner, person) })
 }
 
 // notices returns the notices in the answer to a request about one person: S1, the patient shares nothing, or
@@ -305,7 +311,7 @@ func (e *evaluator) notices(person string) (s1, s2 bool) {
 	for _, v := range e.newest {
 		s := e.subjects(v)
 		about := s.all()
-		if v.Deleted() || !s.resolved || !slices.Contains(s.owners, person) || v.isOrRevealsDirective() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(about, e.restricted) {
+		if v.Deleted() || !s.resolved || !slices.ContainsFunc(s.owners, func(owner string) bool { return e.samePerson(owner, person) }) || v.isOrRevealsDirective() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(about, e.restricted) {
 			continue
 		}
 		refused := slices.ContainsFunc(about, e.denied) || v.Source != e.requester.organisation && slices.ContainsFunc(about, e.optedOut)

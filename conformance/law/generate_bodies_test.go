@@ -1,5 +1,7 @@
 package law_test
 
+import "slices"
+
 const (
 	narrative = `"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">told</div>"}`
 	note      = `"note":[{"text":"told in confidence"}]`
@@ -25,14 +27,27 @@ func (g *generator) patientBody(id string) string {
 	if g.onlySourceSystems && g.chance(40) { // a second Patient with the same number, which may be of another source
 		number = g.numbers[pick(g, g.patients...)]
 	}
+	link := g.maybe(8, `"link":[{"other":`+g.aPatient()+`,"type":"`+pick(g, "seealso", "replaces", "replaced-by")+`"}]`)
+	if others := g.patientsOfIndex(id); len(others) > 0 && g.chance(70) { // IDN-134
+		link = `"link":[{"other":{"reference":"Patient/` + pick(g, others...) + `"},"type":"` + pick(g, "replaces", "replaced-by") + `"}]`
+	}
 	practice := `"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`
 	return object(`"resourceType":"Patient","id":"`+id+`"`, g.meta(12), g.maybe(50, narrative),
 		g.maybe(20, `"extension":[{"url":"http://e","value`+pick(g, "String", "Markdown")+`":"x"}]`),
 		g.patientIdentifiers(number), g.maybe(50, `"active":true`),
 		`"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`","given":["`+pick(g, "Ann", "Ben")+`"]}]`,
 		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(80, `"birthDate":"`+g.birthDate(number)+`"`),
-		g.maybe(20, `"photo":[{"title":"x"}]`), g.maybe(90, practice),
-		g.maybe(8, `"link":[{"other":`+g.aPatient()+`,"type":"`+pick(g, "seealso", "replaces", "replaced-by")+`"}]`))
+		g.maybe(20, `"photo":[{"title":"x"}]`), g.maybe(90, practice), link)
+}
+
+// patientsOfIndex returns the ids of the other Patients of the patient index, if a Patient is of it too.
+func (g *generator) patientsOfIndex(id string) []string {
+	if g.region.index == "" || g.sources["Patient/"+id] != g.region.index {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(g.patients), func(other string) bool {
+		return other == id || g.sources["Patient/"+other] != g.region.index
+	})
 }
 
 // body draws the body of a row.

@@ -15,18 +15,20 @@ func verification(code string) string {
 func (g *generator) patientIdentifiers(number string) string {
 	typed := g.maybe(30, `"type":{"coding":[{"system":"http://t","code":"NH"}]}`)
 	list := nhsIdentifier(number, typed)
-	switch g.IntN(24) {
-	case 0:
+	switch n := g.IntN(24); {
+	case n == 0:
 		return ""
-	case 1:
+	case n >= 20 && g.region.index != "": // a number that may supersede the other (IDN-105)
+		list += "," + nhsIdentifier(g.numbers[pick(g, g.patients...)])
+	case n == 1:
 		list = nhsIdentifier(number, typed, `"use":"old"`)
-	case 2:
+	case n == 2:
 		list = nhsIdentifier(number, typed, `"period":`+pick(g, `{"start":"2027"}`, `{"end":"2026-05-31"}`, `{"start":"2020-01-01","end":"2026-06-01"}`, `{"end":"2026"}`, `{"start":"2026-06-02"}`))
-	case 3:
+	case n == 3:
 		list = nhsIdentifier(number, typed, verification(pick(g, "01", "02", "03")))
-	case 4:
+	case n == 4:
 		list += "," + nhsIdentifier(g.number(70), `"use":"old"`)
-	case 5:
+	case n == 5:
 		list += "," + nhsIdentifier(g.number(70))
 	}
 	return `"identifier":[` + list + `]`

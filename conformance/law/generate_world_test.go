@@ -59,7 +59,7 @@ func (g *generator) world() []write {
 	late := 0
 	for i := range 4 + g.IntN(6) {
 		ods := pick(g, organisations[0], organisations[0], organisations[0], organisations[1], organisations[1], organisations[2])
-		if g.region.index != "" && g.chance(25) {
+		if g.region.index != "" && g.chance(40) {
 			ods = g.region.index
 		}
 		id := fmt.Sprintf("%sp%d", prefix(ods), i)

@@ -255,6 +255,12 @@ func brokenPersons() []brokenGuard {
 				if p, err := reader.Newest(ctx, store.Ref{Type: "Patient", ID: o.Patients[0]}); err == nil && !p.Deleted() && len(index.Owners(p.Keys)) == 1 { return index.Owners(p.Keys)[0], "", nil }
 			}`},
 		}},
+		{"persons: superseded by hidden Patients", "a hidden Patient of the patient index joins two persons", "TestReading$", []insertion{
+			{"group-shown", `if broken("persons: superseded by hidden Patients") { return v.guard.groupOf(ctx, v.snap, person) }`},
+		}},
+		{"persons: refusal under the other number", "a directive does not cover the number that supersedes another, or is superseded", "TestReading$", []insertion{
+			{"tied-covered", `if broken("persons: refusal under the other number") && r.isIndexTie(identifier) { continue }`},
+		}},
 		{"persons: own rows", "an own row brings all Patients of a person who opted out", "TestReading$", []insertion{
 			{"patient-named", `if broken("persons: own rows") { named.Set = facts.SetFunc(func(string) bool { return true }) }`},
 		}},

@@ -37,7 +37,8 @@ func (r *Register) inForceLocked(name string) (c statement) {
 		}
 		//law:bearers-covered
 		for identifier := range r.identifiersOf[patient] {
-			if add(identifier); !r.connects(identifier) {
+			add(identifier)
+			if _, tie := facts.TiedPatient(identifier); tie || !r.connects(identifier) { // withTied has followed ties
 				continue
 			}
 			//law:same-number-covered
@@ -57,6 +58,7 @@ func (r *Register) withTied(patients []string) []string {
 			if _, tie := facts.TiedPatient(identifier); !tie {
 				continue
 			}
+			//law:tied-covered
 			for tied := range r.patientsOf[identifier] {
 				protected := r.isIndexTie(identifier) && (r.restricted[patients[i]] > 0 || r.restricted[tied] > 0)
 				if !protected && !slices.Contains(patients, tied) {
