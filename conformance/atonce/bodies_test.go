@@ -30,15 +30,21 @@ func list[T any](of []T, write func(T) string) string {
 // body returns the body of a document. serial is its number in the model; readers find it in the language of
 // the body.
 func body(ref store.Ref, c content, serial int) string {
-	return fmt.Sprintf(`{"resourceType":"%s","id":"%s","language":"w%d"%s}`, ref.Type, ref.ID, serial, members(ref.Type, c))
+	return fmt.Sprintf(`{"resourceType":"%s","id":"%s","language":"w%d"%s}`, ref.Type, ref.ID, serial, members(ref.Type, ref.ID, c))
 }
 
-func members(typ string, c content) string {
+func members(typ, id string, c content) string {
 	switch typ {
 	case "Patient":
 		label := ""
 		if c.restricted {
 			label = `,"meta":{"security":[{"code":"R"}]}`
+		}
+		if c.born != "" {
+			label += `,"birthDate":"` + c.born + `"`
+		}
+		if c.link != "" {
+			label += `,"link":[{"type":"` + c.link + `","other":` + reference(store.Ref{Type: "Patient", ID: otherOfIndex(id)}) + `}]`
 		}
 		return label + `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}],"identifier":[` +
 			list(append([]string{"0"}, c.numbers...), func(n string) string {

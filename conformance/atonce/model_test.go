@@ -20,6 +20,7 @@ type content struct {
 	// Of a Patient.
 	numbers    []string
 	restricted bool
+	born, link string // birth date; of the patient index, the type of its link to the other Patient. Empty for none
 
 	// Of every other document: whom it is about by itself, whom it mentions, the
 	// documents whose patients are its own, the Binary that it attaches.

@@ -29,7 +29,7 @@ func (w *world) run(r round) {
 	defer cancel()
 	var writers, others sync.WaitGroup
 	done := make(chan struct{})
-	for i, source := range []string{"G", "G", "A", "A"} {
+	for i, source := range []string{"G", "G", "A", "A", patientIndex} {
 		writers.Go(func() {
 			d := newDice(r.seed, uint64(1+i))
 			for range r.writes {

@@ -60,6 +60,10 @@ func (d *dice) target() store.Ref {
 func (d *dice) sourceStep(source string) step {
 	s := step{by: feed(source)}
 	switch n := d.IntN(20); {
+	case source == patientIndex && n < 16:
+		s.ref, s.content = d.patientOf(source)
+	case source == patientIndex:
+		s.ref, s.content = d.document(source, "Observation"), content{subjects: []string{d.someone()}}
 	case n < 5:
 		s.ref, s.content = d.patientOf(source)
 	case n < 9:
@@ -91,17 +95,25 @@ func (d *dice) sourceStep(source string) step {
 }
 
 func (d *dice) patientOf(source string) (store.Ref, content) {
-	own := patients[:2]
-	if source == "A" {
-		own = patients[2:]
+	own := map[string][]string{"G": patients[:2], "A": patients[2:], patientIndex: {"I.1", "I.2"}}[source]
+	c := content{restricted: d.once(6), born: pick(d, "", "", "", "1950", "1951-01-02")}
+	if source == patientIndex { // it supersedes numbers, and withdraws that (IDN-134)
+		c.link = pick(d, "", "replaces", "replaced-by")
 	}
-	c := content{restricted: d.once(6)}
 	for _, n := range numbers {
 		if d.once(2) {
 			c.numbers = append(c.numbers, n)
 		}
 	}
 	return store.Ref{Type: "Patient", ID: pick(d, own...)}, c
+}
+
+// otherOfIndex returns the id of the other Patient of the patient index.
+func otherOfIndex(id string) string {
+	if id == "I.1" {
+		return "I.2"
+	}
+	return "I.1"
 }
 
 // follower is a document whose patients are those of others, or several.

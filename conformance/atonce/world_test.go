@@ -75,6 +75,9 @@ type world struct {
 // organisations are those whose staff read: two with a source system, and one without.
 var organisations = []string{"A", "G", "X"}
 
+// patientIndex is the organisation whose source system is the patient index.
+const patientIndex = "I"
+
 func begin(t testing.TB, name string, db storetest.Engine) *world {
 	w := &world{TB: t, name: name, db: &yieldingEngine{Engine: db}, model: newModel()}
 	for range organisations {
@@ -91,8 +94,10 @@ func (w *world) open() *consent.Guard {
 	if err != nil {
 		w.Fatal(err)
 	}
+	identity := policy.DefaultIdentity(organisations...)
+	identity.Index = patientIndex
 	g, err := consent.Open(context.Background(), consent.Config{Store: w.db, State: w.db, Index: x, PublicURL: site,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}, Identity: policy.DefaultIdentity(organisations...)}})
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}, Identity: identity}})
 	if err != nil {
 		w.Fatal(err)
 	}
