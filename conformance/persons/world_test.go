@@ -113,13 +113,16 @@ func newRegion(t *testing.T, engine store.Engine, index bool) *region {
 	return r
 }
 
-// send sends a request and returns the status and the body.
-func (r *region) send(caller, method, path, body string) (int, string) {
+// send sends a request and returns the status and the body. headers are names and values.
+func (r *region) send(caller, method, path, body string, headers ...string) (int, string) {
 	r.Helper()
 	req := httptest.NewRequest(method, servertest.Base+"/"+path, strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+caller)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/fhir+json")
+	}
+	for n := 0; n+1 < len(headers); n += 2 {
+		req.Header.Set(headers[n], headers[n+1])
 	}
 	w := httptest.NewRecorder()
 	r.server.Handler().ServeHTTP(w, req)

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,7 +111,7 @@ func (s *Server) writeAnswer(c *call, v *consent.View, ch consent.Change, r cons
 	case !v.Grant().May(r.Doc.Ref.Type, "r"): // VIS-011
 		c.prefer.applied = strings.Replace(c.prefer.applied, "return="+c.prefer.ret, "return=minimal", 1)
 	case ret == "OperationOutcome":
-		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, c.warnings...))
+		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, append(slices.Clone(c.warnings), v.Contradictions([]store.Doc{r.Doc})...)...))
 	default:
 		a.body = r.Doc.Body
 		a.disclosed = []audit.Item{audit.ItemOf(r.Doc, false, v.MayHaveCut(r.Doc))}

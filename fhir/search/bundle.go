@@ -198,7 +198,7 @@ func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageReque
 	if request.Token == "" {
 		warnings = append(request.Query.Warnings, warnings...)
 	}
-	b.Outcome(warnings)
+	b.Outcome(append(warnings, v.Contradictions(append(slices.Clone(page.Matches), page.Included...))...))
 	//law:withheld-notice
 	if _, withholds := v.WithheldNotice(); withholds {
 		b.Outcome([]fhir.Issue{withheld()})
