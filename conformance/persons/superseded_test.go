@@ -144,7 +144,7 @@ func TestSuperseded(t *testing.T) {
 }
 
 // TestSupersededRefusals: a refusal under either number covers both while one supersedes the other, and again the one alone
-// when the patient index withdraws that, or when its Patient is deleted (IDN-134, CON-410).
+// when the patient index withdraws that, or when its Patient is deleted (IDN-134).
 func TestSupersededRefusals(t *testing.T) {
 	for _, refused := range []string{`{"identifier":{"system":"` + nhs + `","value":"` + number + `"}}`, `{"reference":"Patient/xgp.p"}`, `{"reference":"Patient/xpi.1"}`} {
 		for _, typ := range []string{"replaced-by", "replaces"} {

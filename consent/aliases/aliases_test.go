@@ -115,7 +115,7 @@ func (r *record) put(text string, outcome error) {
 	r.table.Committed(r.Context(), r.store, writes, outcome)
 }
 
-// group returns the letters of the numbers of a person, the surviving one first. Patients in hidden do not exist.
+// group returns the called of the numbers of a person, the surviving one first. Patients in hidden do not exist.
 func (r *record) group(letter string, hidden ...string) string {
 	r.Helper()
 	group, err := r.table.Group(name(letter), func(ids []string) (docs []store.Doc, err error) {
@@ -184,19 +184,19 @@ func TestCommitted(t *testing.T) {
 	for seed := range uint64(200) {
 		r := newRecord(t)
 		rng := rand.New(rand.NewPCG(seed, 134))
-		letters := strings.Split("a b c d e", " ")
+		ids := strings.Split("a b c d e", " ")
 		var steps []string
 		for range 40 {
-			text := letters[rng.IntN(5)]
+			text := ids[rng.IntN(5)]
 			switch n := rng.IntN(10); {
 			case n < 5:
-				text += " " + []string{"replaces", "replaced-by"}[rng.IntN(2)] + ":" + letters[rng.IntN(5)]
+				text += " " + []string{"replaces", "replaced-by"}[rng.IntN(2)] + ":" + ids[rng.IntN(5)]
 			case n == 5:
 				text += " deleted"
 			case n == 6:
-				text += " labelled replaced-by:" + letters[rng.IntN(5)]
+				text += " labelled replaced-by:" + ids[rng.IntN(5)]
 			case n == 7:
-				text += " joined-by:" + letters[rng.IntN(5)]
+				text += " joined-by:" + ids[rng.IntN(5)]
 			}
 			steps = append(steps, text)
 			r.put(text, nil)

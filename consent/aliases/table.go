@@ -28,7 +28,7 @@ type Table struct {
 	patients map[string]patient         // by id
 	linkedTo map[string]map[string]bool // by id: the ids of the Patients with a link to it
 	numbers  map[string]map[string]bool // by the name of a number: the ids of its Patients
-	order    []place                    // of numbers, by partition
+	order    []position                    // of numbers, by partition
 	versions map[string]uint64          // by id: the newest version that was read
 	doubtful map[string]bool            // ids whose entries may be outdated: each View reads them
 }
@@ -40,8 +40,8 @@ type patient struct {
 	links   []string // ids of the Patients that it replaces or that replace it
 }
 
-// place is where the documents of a number are.
-type place struct {
+// position is where the documents of a number are.
+type position struct {
 	partition store.Partition
 	number    string
 }
@@ -193,19 +193,19 @@ func (t *Table) set(id string, now patient) {
 // reorder brings some numbers into order, or removes them.
 func (t *Table) reorder(numbers ...string) {
 	for _, number := range numbers {
-		at, found := slices.BinarySearchFunc(t.order, placeOf(number), comparePlaces)
+		at, found := slices.BinarySearchFunc(t.order, positionOf(number), comparePositions)
 		switch there := len(t.numbers[number]) > 0; {
 		case there && !found:
-			t.order = slices.Insert(slices.Clone(t.order), at, placeOf(number)) // others may be reading
+			t.order = slices.Insert(slices.Clone(t.order), at, positionOf(number)) // others may be reading
 		case !there && found:
 			t.order = slices.Delete(slices.Clone(t.order), at, at+1)
 		}
 	}
 }
 
-func placeOf(number string) place { return place{index.PartitionOf(number), number} }
+func positionOf(number string) position { return position{index.PartitionOf(number), number} }
 
-func comparePlaces(a, b place) int {
+func comparePositions(a, b position) int {
 	if a.partition != b.partition {
 		if a.partition < b.partition {
 			return -1
@@ -241,7 +241,7 @@ func (t *Table) Between(first, last store.Partition) []string {
 	t.mu.RLock()
 	order := t.order
 	t.mu.RUnlock()
-	at, _ := slices.BinarySearchFunc(order, place{partition: first}, comparePlaces)
+	at, _ := slices.BinarySearchFunc(order, position{partition: first}, comparePositions)
 	var out []string
 	for _, p := range order[at:] {
 		if p.partition > last {
