@@ -15,16 +15,18 @@ const namedContradictions = 20
 
 // Contradictions returns a warning that names the contradicted Patients among some documents that the View shows; none without
 // one. The View shows them to their source alone: it is told what a trace would tell it (IDN-104).
-func (v *View) Contradictions(docs []store.Doc) []fhir.Issue {
+func (v *View) Contradictions(lists ...[]store.Doc) []fhir.Issue {
 	var named []string
 	more := 0
-	for _, d := range docs {
-		switch {
-		case d.Ref.Type != "Patient" || !facts.Has(d.Keys, index.FactContradicted):
-		case len(named) == namedContradictions:
-			more++
-		default:
-			named = append(named, d.Ref.String())
+	for _, docs := range lists {
+		for i := range docs {
+			switch d := &docs[i]; {
+			case d.Ref.Type != "Patient" || !facts.Has(d.Keys, index.FactContradicted):
+			case len(named) == namedContradictions:
+				more++
+			default:
+				named = append(named, d.Ref.String())
+			}
 		}
 	}
 	if len(named) == 0 {

@@ -53,7 +53,12 @@ func (g *Grant) pipeline(typ string) store.Pred {
 	case SourceSystem:
 		return fromSource(g.principal.Organisation)
 	case Staff:
-		return g.whereStaff(typ)
+		where, known := g.shownToStaff[typ]
+		if !known {
+			where = g.whereStaff(typ)
+			g.shownToStaff[typ] = where
+		}
+		return where
 	case Patient:
 		return g.wherePatient(typ)
 	case Backend:
@@ -65,19 +70,34 @@ func (g *Grant) pipeline(typ string) store.Pred {
 	return nothing
 }
 
-// whereStaff is the predicate of steps 4, 7, 8 and 9.
-func (g *Grant) whereStaff(typ string) store.Pred {
-	own := fromSource(g.principal.Organisation)
-	always := store.And{
+// staffParts are the parts of the predicate for staff that are the same for all types.
+type staffParts struct {
+	own            store.Pred
+	always, shared store.And
+}
+
+// newStaffParts are the predicates of steps 4, 7 and 8.
+func (g *Grant) newStaffParts() *staffParts {
+	p := &staffParts{own: fromSource(g.principal.Organisation)}
+	p.always = store.And{
 		not(facts.About(g.sets.Restricted)),      // step 4
 		not(facts.About(g.sets.Denied)),          // step 8
 		not(mentions(mentionedHidden{g.hidden})), // section 12 in part
 	}
-	shared := store.And{verifyOnly(index.FactShared), verifyOnly(index.FactResolved), not(facts.About(g.sets.OptedOut)), not(g.unknownPerson())} // step 7
+	p.shared = store.And{verifyOnly(index.FactShared), verifyOnly(index.FactResolved), not(facts.About(g.sets.OptedOut)), not(g.unknownPerson())} // step 7
 	if !g.stale.Empty() {
-		always = append(always, not(g.stale.WhereAbout(g.sets.Denied)), not(g.stale.WhereAbout(g.sets.Restricted)), not(g.stale.WhereBarred()))
-		shared = append(shared, not(g.stale.Where()))
+		p.always = append(p.always, not(g.stale.WhereAbout(g.sets.Denied)), not(g.stale.WhereAbout(g.sets.Restricted)), not(g.stale.WhereBarred()))
+		p.shared = append(p.shared, not(g.stale.Where()))
 	}
+	return p
+}
+
+// whereStaff is the predicate of steps 4, 7, 8 and 9.
+func (g *Grant) whereStaff(typ string) store.Pred {
+	if g.staff == nil {
+		g.staff = g.newStaffParts()
+	}
+	own, always, shared := g.staff.own, slices.Clip(g.staff.always), g.staff.shared
 	switch typ {
 	case "Consent":
 		// CON-409. Its own labels do not hide it: somebody has to be able to end it.

@@ -116,6 +116,10 @@ func newRegion(t *testing.T, engine store.Engine, index bool) *region {
 // send sends a request and returns the status and the body. headers are names and values.
 func (r *region) send(caller, method, path, body string, headers ...string) (int, string) {
 	r.Helper()
+	return sendTo(r.server, caller, method, path, body, headers...)
+}
+
+func sendTo(server *servertest.Server, caller, method, path, body string, headers ...string) (int, string) {
 	req := httptest.NewRequest(method, servertest.Base+"/"+path, strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+caller)
 	if body != "" {
@@ -125,7 +129,7 @@ func (r *region) send(caller, method, path, body string, headers ...string) (int
 		req.Header.Set(headers[n], headers[n+1])
 	}
 	w := httptest.NewRecorder()
-	r.server.Handler().ServeHTTP(w, req)
+	server.Handler().ServeHTTP(w, req)
 	return w.Code, w.Body.String()
 }
 

@@ -186,25 +186,43 @@ func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageReque
 	}
 	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
 	b.Room(s.roomFor(v, page.Matches) + s.roomFor(v, page.Included))
+	extensions := sourceExtensions{base: s.Base, view: v, texts: map[string]string{}}
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.Cut(d.Body), "match", fhir.SourceExtension(s.Base, v.SourceOf(d)))
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.Cut(d.Body), "match", extensions.of(d))
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.included().Cut(d.Body), "include", fhir.SourceExtension(s.Base, v.SourceOf(d)))
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.included().Cut(d.Body), "include", extensions.of(d))
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings
 	if request.Token == "" {
 		warnings = append(request.Query.Warnings, warnings...)
 	}
-	b.Outcome(append(warnings, v.Contradictions(append(slices.Clone(page.Matches), page.Included...))...))
+	b.Outcome(append(warnings, v.Contradictions(page.Matches, page.Included)...))
 	//law:withheld-notice
 	if _, withholds := v.WithheldNotice(); withholds {
 		b.Outcome([]fhir.Issue{withheld()})
 	}
 	a.Body = b.Bytes()
 	return a, nil
+}
+
+// sourceExtensions makes the extension of entries that names the source of a resource, once for each source.
+type sourceExtensions struct {
+	base  string
+	view  *consent.View
+	texts map[string]string // by ODS code
+}
+
+func (e sourceExtensions) of(d store.Doc) string {
+	source := e.view.SourceOf(d)
+	text, known := e.texts[source]
+	if !known {
+		text = fhir.SourceExtension(e.base, source)
+		e.texts[source] = text
+	}
+	return text
 }
 
 // withheld is the notice S2 (CON-1103). It has no count, type, date or label.

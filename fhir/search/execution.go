@@ -41,11 +41,8 @@ func (q *Query) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits)
 	if q.latest > 0 {
 		return page, x.lastOfEach(ctx, page)
 	}
-	if err := x.total(ctx, at, page); err != nil {
-		return nil, err
-	}
 	if q.CountOnly {
-		return page, nil
+		return page, x.total(ctx, at, page)
 	}
 	rows := x.inOrder
 	switch {
@@ -55,6 +52,9 @@ func (q *Query) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits)
 		rows = x.personsInOrder
 	}
 	if err := rows(ctx, at, page); err != nil {
+		return nil, err
+	}
+	if err := x.total(ctx, at, page); err != nil {
 		return nil, err
 	}
 	if err := x.warnOfVersions(ctx, page); err != nil {
@@ -155,7 +155,8 @@ func (x *execution) inOrder(ctx context.Context, at Cursor, page *Page) error {
 	return nil
 }
 
-// total counts the matches if a total was requested, or if it costs little (SRCH-211).
+// total counts the matches if a total was requested, or if it costs little (SRCH-211). Except of a count alone, the rows of
+// the page are known: where they are all, they are the total.
 func (x *execution) total(ctx context.Context, at Cursor, page *Page) error {
 	max := 0
 	switch {
@@ -171,6 +172,11 @@ func (x *execution) total(ctx context.Context, at Cursor, page *Page) error {
 		return nil
 	}
 	total := 0
+	if !x.CountOnly && at.After == nil && page.Next == nil {
+		total = len(page.Matches)
+		page.Total = &total
+		return nil
+	}
 	for _, t := range x.resolved {
 		n, err := x.count(ctx, t, max)
 		if err != nil {
