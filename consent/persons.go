@@ -277,6 +277,23 @@ func (v *View) GroupOf(ctx context.Context, person string) ([]string, error) {
 	return v.group(ctx, person)
 }
 
+// AddPersonKeys adds the person keys of some Patients whom the View shows, by id, and those that act as one with them.
+func (v *View) AddPersonKeys(ctx context.Context, ids []string, keys index.NameSet) error {
+	for d, err := range v.WithPermission("").All(ctx, patientRefs(ids)) {
+		if err != nil {
+			return fmt.Errorf("find the persons of Patients: %w", err)
+		}
+		group, err := v.group(ctx, personKey(d))
+		if err != nil {
+			return err
+		}
+		for _, key := range group {
+			keys[key] = true
+		}
+	}
+	return nil
+}
+
 // MaySpread reports whether the Patients of a person may be in several partitions: the patient index links its number to
 // another one (IDN-134).
 func (v *View) MaySpread(person string) bool { return v.guard.aliases.Has(person) }

@@ -27,9 +27,12 @@ func BenchmarkPersons(b *testing.B) {
 		return records[name]
 	}
 	for _, c := range []struct{ name, path string }{
-		{"read", "Patient/%s.p%d"},
-		{"search", "Observation?patient=%s.p%d&_count=20"},
-		{"narrow search", "Observation?patient=%s.p%d&code=http://loinc.org|7"},
+		{"read", "Patient/%s"},
+		{"search", "Observation?patient=%s&_count=20"},
+		{"chain", "Observation?patient._id=%s&_count=20"},
+		{"search of Patients", "Patient?_has:Observation:patient:code=http://loinc.org|7&_id:not=%s&_count=20"},
+		{"Patients", "Patient?_tag:not=%s&identifier=" + nhs + "|&_count=20"},
+		{"narrow search", "Observation?patient=%s&code=http://loinc.org|7"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var literal float64
@@ -44,7 +47,7 @@ func BenchmarkPersons(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						i++
-						path := fmt.Sprintf(c.path, strings.ToLower(of[i%kind.patients]), i%50)
+						path := fmt.Sprintf(c.path, fmt.Sprintf("%s.p%d", strings.ToLower(of[i%kind.patients]), i%50))
 						if code, body := sendTo(server, "staff", http.MethodGet, path, ""); code != 200 {
 							b.Fatalf("GET %s: %d %s", path, code, body)
 						}

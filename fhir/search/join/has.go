@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"carerecord/consent"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -176,21 +177,13 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		return s.exec.satisfying(ctx, patients, []Node{h})
 	})
 	out.joinedTo = func(ctx context.Context, ids, _ idSet) (store.Pred, error) {
-		byID := map[string]*consent.Person{}
+		keys := index.NameSet{} // the other Patients of a person are in the same partition, or in those of spreadPatients
 		for chunk := range slices.Chunk(ids.list(), LookupChunk) {
-			if err := s.exec.personsByID(ctx, chunk, byID); err != nil {
+			if err := s.exec.view.AddPersonKeys(ctx, chunk, keys); err != nil {
 				return nil, err
 			}
 		}
-		all := idSet{}
-		for _, p := range byID {
-			if p != nil {
-				for _, d := range p.Patients {
-					all[d.Ref.ID] = true
-				}
-			}
-		}
-		return s.exec.view.Index().IDIn(h.Here, all)
+		return store.In{Prefix: index.OwnerPrefix(), Set: keys}, nil
 	}
 	return out, nil
 }
