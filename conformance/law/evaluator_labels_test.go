@@ -77,19 +77,26 @@ type referenceCutter struct {
 	cut    bool
 }
 
+// itemsLeft returns an array with what is left of each item, and false if nothing is left of any.
+func itemsLeft(array gjson.Result, part func(item gjson.Result) (raw []byte, left bool)) ([]byte, bool) {
+	out := []byte{'['}
+	for _, item := range array.Array() {
+		raw, left := part(item)
+		if !left {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, raw...)
+	}
+	return append(out, ']'), len(out) > 1
+}
+
 // value returns the remaining part of a value at a path of names, and false if nothing is left.
 func (c *referenceCutter) value(path string, v gjson.Result) ([]byte, bool) {
 	if v.IsArray() {
-		out := []byte{'['}
-		for _, item := range v.Array() {
-			if raw, left := c.value(path, item); left {
-				if len(out) > 1 {
-					out = append(out, ',')
-				}
-				out = append(out, raw...)
-			}
-		}
-		return append(out, ']'), len(out) > 1
+		return itemsLeft(v, func(item gjson.Result) ([]byte, bool) { return c.value(path, item) })
 	}
 	if !v.IsObject() {
 		return []byte(v.Raw), true

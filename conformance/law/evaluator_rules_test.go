@@ -86,16 +86,7 @@ func withoutElement(r gjson.Result, path string) []byte {
 // withoutPath removes the element at a path of names from a value. It returns false if nothing is left.
 func withoutPath(v gjson.Result, path []string) ([]byte, bool) {
 	if v.IsArray() {
-		out := []byte{'['}
-		for _, item := range v.Array() {
-			if raw, left := withoutPath(item, path); left {
-				if len(out) > 1 {
-					out = append(out, ',')
-				}
-				out = append(out, raw...)
-			}
-		}
-		return append(out, ']'), len(out) > 1
+		return itemsLeft(v, func(item gjson.Result) ([]byte, bool) { return withoutPath(item, path) })
 	}
 	if !v.IsObject() {
 		return []byte(v.Raw), true
