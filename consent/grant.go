@@ -25,7 +25,7 @@ type Grant struct {
 	rules             Rules                 // of a Decider
 	withheld          bool                  // signal S2
 	staff             *staffParts           // nil before they are made
-	shownToStaff      map[string]store.Pred // answers of pipeline, by type
+	decided           map[string]store.Pred // answers of whereDecided, by type
 	ownRecordWithheld bool                  // of a token that is bound to a patient
 	Step              int                   // the step that decided
 	Reason            string                // for the audit trail

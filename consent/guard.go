@@ -150,7 +150,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 
 // view runs the steps that read the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*View, error) {
-	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil), persons: personCache{}, groups: map[string][]string{}, shown: map[string]store.Pred{}}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil), persons: personCache{}, groups: map[string][]string{}}
 	if err := g.aliases.Settle(ctx, snap); err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*Vi
 		v.permissions = string(rune(d.req.Permission))
 	}
 	sets := g.register.Observe().Sets()
-	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(), failed: v.failed, shownToStaff: map[string]store.Pred{},
+	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(), failed: v.failed,
 		hidden: g.newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
 	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
 	defer g.traceStep(ctx)()

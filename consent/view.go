@@ -21,15 +21,14 @@ type View struct {
 	index       *index.Indexer
 	snap        store.Snapshot
 	grant       *Grant
-	failed      *error                // the first error of a predicate's reads
-	committed   bool                  // a commit was made
-	permissions string                // one of these is needed on every type; empty for none
-	historyEnd  time.Time             // histories of more than one resource end here (inFlightCommits.historyEnd)
-	epoch       uint64                // of the backlog, before the snapshot was taken
-	labelled    *facts.LabelledRows   // of the snapshot
-	persons     personCache           // of the snapshot and the decision
-	groups      map[string][]string   // answers of group
-	shown       map[string]store.Pred // answers of Grant.Where
+	failed      *error              // the first error of a predicate's reads
+	committed   bool                // a commit was made
+	permissions string              // one of these is needed on every type; empty for none
+	historyEnd  time.Time           // histories of more than one resource end here (inFlightCommits.historyEnd)
+	epoch       uint64              // of the backlog, before the snapshot was taken
+	labelled    *facts.LabelledRows // of the snapshot
+	persons     personCache         // of the snapshot and the decision
+	groups      map[string][]string // answers of group
 }
 
 // WithPermission returns the View for a part of a query that needs one of some permissions on the
@@ -51,12 +50,7 @@ func (v *View) where(typ string) store.Pred {
 	case !v.grant.rules.permit(typ, permissionOrder): // also for writes
 		return nothing
 	}
-	where, known := v.shown[typ]
-	if !known {
-		where = v.grant.Where(typ)
-		v.shown[typ] = where
-	}
-	return where
+	return v.grant.whereDecided(typ)
 }
 
 // Grant returns the decision of the View.

@@ -42,6 +42,18 @@ func withheldFromPatients(typ string) bool {
 // the store contains it.
 func (g *Grant) Where(typ string) store.Pred { return g.rules.narrow(g.pipeline(typ)) }
 
+// whereDecided is Where once all steps have run: the predicate of a type is made once.
+func (g *Grant) whereDecided(typ string) store.Pred {
+	where, made := g.decided[typ]
+	if !made {
+		if where = g.Where(typ); g.decided == nil {
+			g.decided = map[string]store.Pred{}
+		}
+		g.decided[typ] = where
+	}
+	return where
+}
+
 // pipeline returns the predicate of the built-in steps.
 func (g *Grant) pipeline(typ string) store.Pred {
 	if neverShown(typ) && g.principal.Kind != System {
@@ -53,12 +65,7 @@ func (g *Grant) pipeline(typ string) store.Pred {
 	case SourceSystem:
 		return fromSource(g.principal.Organisation)
 	case Staff:
-		where, known := g.shownToStaff[typ]
-		if !known {
-			where = g.whereStaff(typ)
-			g.shownToStaff[typ] = where
-		}
-		return where
+		return g.whereStaff(typ)
 	case Patient:
 		return g.wherePatient(typ)
 	case Backend:
