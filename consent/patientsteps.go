@@ -52,6 +52,7 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 	if n.Where != nil {
 		var best store.Doc
 		var found [][]store.Key
+		var group []string
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
 			switch {
 			case err != nil:
@@ -61,12 +62,12 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 			case best.Version == 0:
 				best = p
 			case personKey(best) != personKey(p):
-				group, err := g.groupOf(ctx, snap, personKey(best))
-				if err != nil || !slices.Contains(group, personKey(p)) {
+				var err error
+				if group, err = g.groupOf(ctx, snap, personKey(best)); err != nil || !slices.Contains(group, personKey(p)) {
 					return namedPerson{}, err
 				}
 			}
-			if g.prefers(p, best) {
+			if g.prefers(p, best, group) {
 				best = p
 			}
 			found = append(found, p.Keys)

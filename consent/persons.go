@@ -258,15 +258,7 @@ func (v *View) rank(a, b store.Doc) int {
 // Prefers reports whether a Patient comes before another one of the same person (IDN-122). Of the patient index's own, one with
 // the surviving number comes first.
 func (v *View) Prefers(a, b store.Doc) bool {
-	if group := v.groups[personKey(a)]; len(group) > 1 && a.Source == b.Source && v.guard.keyer.Identity.IsIndex(a.Source) && personKey(a) != personKey(b) {
-		switch group[0] {
-		case personKey(a):
-			return true
-		case personKey(b):
-			return false
-		}
-	}
-	return v.guard.prefers(a, b)
+	return v.guard.prefers(a, b, v.groups[personKey(a)])
 }
 
 // PersonKeyOf returns the person key of a Patient that the View returned. Those of Patients of one person may differ (GroupOf).

@@ -28,7 +28,7 @@ func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, e
 	var best store.Doc
 	err := g.store.Read(ctx, func(snap store.Snapshot) error {
 		best = store.Doc{}
-		where, err := g.whereSignIn(ctx, snap, digits)
+		where, group, err := g.whereSignIn(ctx, snap, digits)
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, e
 			case g.keyer.Identity == nil:
 				best = store.Doc{}
 				return nil
-			case g.prefers(p, best):
+			case g.prefers(p, best, group):
 				best = p
 			}
 		}
@@ -57,22 +57,29 @@ func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, e
 	return SignIn{Patient: best.Ref.ID, Person: personKey(best)}, nil
 }
 
-func (g *Guard) whereSignIn(ctx context.Context, snap store.Snapshot, digits string) (store.Pred, error) {
+// whereSignIn matches the Patients of a number and of those that act as one with it, and returns these.
+func (g *Guard) whereSignIn(ctx context.Context, snap store.Snapshot, digits string) (store.Pred, []string, error) {
 	if g.keyer.Identity != nil {
 		group, err := g.groupOf(ctx, snap, facts.IdentifierName(fhir.NHSNumberSystem, digits))
-		return store.And{ownedBy(group), fact(index.FactResolved)}, err
+		return store.And{ownedBy(group), fact(index.FactResolved)}, group, err
 	}
 	where, err := g.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{fhir.NHSNumberSystem + "|" + digits}})
 	if err != nil {
-		return nil, fmt.Errorf("look up an NHS number: %w", err)
+		return nil, nil, fmt.Errorf("look up an NHS number: %w", err)
 	}
-	return where, nil
+	return where, nil, nil
 }
 
-// prefers reports whether a Patient comes before another one of the same person (IDN-122).
-func (g *Guard) prefers(a, b store.Doc) bool {
+// prefers reports whether a Patient comes before another one of the same person, whose keys are a group with the surviving one
+// first (IDN-122). Of the patient index's own, one with the surviving number comes first.
+func (g *Guard) prefers(a, b store.Doc, group []string) bool {
 	if ra, rb := g.policy.Rank(a.Source), g.policy.Rank(b.Source); ra != rb {
 		return ra < rb
+	}
+	if len(group) > 1 && g.keyer.Identity.IsIndex(a.Source) && g.keyer.Identity.IsIndex(b.Source) {
+		if sa, sb := personKey(a) == group[0], personKey(b) == group[0]; sa != sb {
+			return sa
+		}
 	}
 	return a.Ref.ID < b.Ref.ID
 }

@@ -118,7 +118,11 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 		named := store.In{Prefix: index.PatientPrefix(), Set: facts.SetFunc(g.hidden.ownRowsName)}
 		//law:patient-named
 		// A contradicted Patient is not resolved: its source alone sees it (IDN-104).
-		return append(always, anyOf(own, allOf(verifyOnly(index.FactResolved), not(facts.About(g.hidden)), anyOf(not(facts.About(g.sets.OptedOut)), named))))
+		others := store.And{verifyOnly(index.FactResolved), not(facts.About(g.hidden)), anyOf(not(facts.About(g.sets.OptedOut)), named)}
+		if !g.stale.Empty() {
+			others = append(others, not(g.stale.WhereCompared()))
+		}
+		return append(always, anyOf(own, others))
 	}
 	return append(always, anyOf(own, shared))
 }

@@ -58,8 +58,9 @@ func (e *evaluator) personOf(v *version) (key string, contradicted bool) {
 	return number, false
 }
 
-// lastOf returns the first of some numbers that supersedes all others, directly or through others of them (IDN-105).
+// lastOf returns the one of some numbers that supersedes all others, directly or through others of them (IDN-105).
 func (e *evaluator) lastOf(numbers []string) string {
+	found := ""
 	for _, last := range numbers {
 		reached := map[string]bool{last: true}
 		for range numbers {
@@ -68,10 +69,13 @@ func (e *evaluator) lastOf(numbers []string) string {
 			}
 		}
 		if !slices.ContainsFunc(numbers, func(number string) bool { return !reached[number] }) {
-			return last
+			if found != "" {
+				return "" // a circle
+			}
+			found = last
 		}
 	}
-	return ""
+	return found
 }
 
 // supersedes reports whether the patient index says that a number supersedes another one (IDN-134).

@@ -159,15 +159,14 @@ func (m *model) person(id string) (key string, contradicted bool) {
 	}
 	key = p.numbers[0]
 	if len(p.numbers) > 1 {
+		first, other := m.supersedes(number, second, everything), m.supersedes(second, number, everything)
 		switch {
-		case p.source == "XPI":
+		case p.source == "XPI" || first == other:
 			return id, true
-		case m.supersedes(number, second, everything):
+		case first:
 			key = number
-		case m.supersedes(second, number, everything):
-			key = second
 		default:
-			return id, true
+			key = second
 		}
 	}
 	if m.index && p.source != "XPI" {

@@ -53,6 +53,14 @@ func (s *StaleSet) Matching(keys []store.Key) (out Entry) {
 // Where matches all documents of the set.
 func (s *StaleSet) Where() store.Pred { return s.all.where() }
 
+// WhereCompared matches the Patients that are compared with the patient index again: some may be contradicted (IDN-104).
+func (s *StaleSet) WhereCompared() store.Pred {
+	if len(s.all.numbers) == 0 {
+		return store.Or{}
+	}
+	return store.Or{store.In{Prefix: index.BearsPrefix(), Set: s.all.numbers}, store.In{Prefix: index.OwnerPrefix(), Set: s.all.numbers}}
+}
+
 // WhereBarred matches those that may be about a Patient who was restricted when deleted.
 func (s *StaleSet) WhereBarred() store.Pred { return s.barred.where() }
 

@@ -97,7 +97,8 @@ func numberInForce(counting []nationalNumber, of indexKnowledge) (string, error)
 	return number, nil
 }
 
-// lastOf returns the one of some numbers that supersedes each of the others, directly or through others; empty for none.
+// lastOf returns the one of some numbers that supersedes each of the others, directly or through others; empty for none, and
+// for several in a circle.
 func lastOf(numbers []nationalNumber, of indexKnowledge) (string, error) {
 	if len(numbers) == 1 {
 		return numbers[0].name, nil
@@ -105,6 +106,7 @@ func lastOf(numbers []nationalNumber, of indexKnowledge) (string, error) {
 	if of == nil {
 		return "", nil
 	}
+	found := ""
 	for _, last := range numbers {
 		reached := []string{last.name} // last, and those that it supersedes
 		for n := 0; n < len(reached); n++ {
@@ -122,10 +124,13 @@ func lastOf(numbers []nationalNumber, of indexKnowledge) (string, error) {
 			}
 		}
 		if len(reached) == len(numbers) {
-			return last.name, nil
+			if found != "" {
+				return "", nil
+			}
+			found = last.name
 		}
 	}
-	return "", nil
+	return found, nil
 }
 
 // nationalNumber is a national number by its name, with its system.
@@ -196,14 +201,19 @@ func verified(id gjson.Result) bool {
 }
 
 // inUse reports whether an Identifier is in use at an instant: it is not marked as old, and its period contains
-// the instant (IDN-102). Partial dates compare by their common prefix.
+// the instant (IDN-102). A date contains all of its day, month or year.
 func inUse(id gjson.Result, at time.Time) bool {
-	if id.Get("use").Str == "old" {
-		return false
-	}
-	day := at.UTC().Format(time.RFC3339)
 	start, end := id.Get("period.start").Str, id.Get("period.end").Str
-	return start <= day[:min(len(start), len(day))] && (end == "" || end >= day[:min(len(end), len(day))])
+	return id.Get("use").Str != "old" && (start == "" || compareInstant(at, start) >= 0) && (end == "" || compareInstant(at, end) <= 0)
+}
+
+// compareInstant compares an instant with a FHIR dateTime: 0 within its precision.
+func compareInstant(at time.Time, dateTime string) int {
+	if exact, err := time.Parse(time.RFC3339, dateTime); err == nil {
+		return at.Truncate(time.Second).Compare(exact.Truncate(time.Second))
+	}
+	text := at.UTC().Format(time.RFC3339)
+	return strings.Compare(text[:min(len(dateTime), len(text))], dateTime)
 }
 
 // SameDate reports whether two FHIR dates may be the same day: one is a prefix of the other, or one is missing

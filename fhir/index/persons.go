@@ -86,11 +86,11 @@ func (x expander) key(pred store.Eq) (store.Pred, error) {
 		return pred, err
 	}
 	refs := person.refs(numberOf(k))
+	if k[2] == classLogical {
+		refs = append(refs, pred) // also of rows that are about nobody, or about somebody else
+	}
 	if len(refs) == 1 {
 		return refs[0], nil
-	}
-	if k[2] == classLogical {
-		refs = append(refs, pred)
 	}
 	return refs, nil
 }
