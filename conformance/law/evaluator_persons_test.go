@@ -3,6 +3,7 @@ package law_test
 // The persons of Patients, for the evaluator (identity.md, sections 2 and 5).
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -296,6 +297,39 @@ func (e *evaluator) tiedTo(id string) []string {
 		out = slices.DeleteFunc(out, func(other string) bool { return protected(id) || protected(other) })
 	}
 	return out
+}
+
+// noteMerged adds to the numbers and ties of each Patient those of the Patients that its source merged with it, by any version of
+// its links and directly or through others, also of deleted ones.
+func (e *evaluator) noteMerged() {
+	own := map[string]map[string]bool{}
+	for id, names := range e.numbers {
+		own[id] = maps.Clone(names)
+	}
+	for id := range own {
+		source := e.sourceOfPatient(id)
+		if source == e.region.index && source != "" {
+			continue
+		}
+		visited := map[string]bool{id: true}
+		for queue := []string{id}; len(queue) > 0; queue = queue[1:] {
+			for name := range own[queue[0]] {
+				e.numbers[id][name] = true
+				other, tied := strings.CutPrefix(name, tie+source+":")
+				if tied && !visited[other] && e.sourceOfPatient(other) == source {
+					visited[other] = true
+					queue = append(queue, other)
+				}
+			}
+		}
+	}
+}
+
+func (e *evaluator) sourceOfPatient(id string) string {
+	if p := e.newest["Patient/"+id]; p != nil {
+		return p.Source
+	}
+	return ""
 }
 
 // tie begins the names of ties; the source and the id of a Patient follow.

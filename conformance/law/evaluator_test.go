@@ -79,6 +79,7 @@ func evaluate(docs []store.Doc, in region, r requester, decision consenttest.Dec
 		e.versions = append(e.versions, v)
 		e.newest[name] = v
 	}
+	e.noteMerged()
 	for _, v := range e.versions {
 		if v.Ref.Type == "Binary" {
 			v.attachers, v.attachersComplete = e.attachersOf(v)

@@ -28,7 +28,7 @@ type Table struct {
 	patients map[string]patient         // by id
 	linkedTo map[string]map[string]bool // by id: the ids of the Patients with a link to it
 	numbers  map[string]map[string]bool // by the name of a number: the ids of its Patients
-	order    []position                    // of numbers, by partition
+	order    []position                 // of numbers, by partition
 	versions map[string]uint64          // by id: the newest version that was read
 	doubtful map[string]bool            // ids whose entries may be outdated: each View reads them
 }

@@ -117,8 +117,15 @@ func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Do
 		return nil, err
 	}
 	former = slices.DeleteFunc(former, k.IsIndexTie) // the patient index may withdraw its links
-	for _, name := range append(append(former, PatientNames(d.Body)...), k.tieNames(d.Body, d.Source)...) {
+	names, dependsOn, err := k.withMerged(ctx, reader, d, append(append(former, PatientNames(d.Body)...), k.tieNames(d.Body, d.Source)...))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
 		keys = append(keys, index.BearsKey(name))
+	}
+	for _, name := range dependsOn {
+		keys = append(keys, index.DependsOnKey(name))
 	}
 	for _, name := range validNumbers(k.Identity, d.Body) {
 		keys = append(keys, index.NumberKey(name))

@@ -41,11 +41,12 @@ func SamePerson(a, b []store.Key) bool {
 }
 
 // NamesChanged returns the names on which dependents of a document depend and that a new version changes: its
-// address, and the numbers of a Patient of the patient index (IndexName).
+// address, also where a Patient has other identifiers (Keyer.withMerged), and the numbers of a Patient of the patient index
+// (IndexName).
 func (k *Keyer) NamesChanged(now, before store.Doc) []string {
 	var out []string
 	isNew := before.Version == 0 || before.Deleted()
-	if isNew || now.Deleted() || !SameInheritance(now.Keys, before.Keys) || now.Ref.Type == "Patient" && !SamePerson(now.Keys, before.Keys) {
+	if isNew || now.Deleted() || !SameInheritance(now.Keys, before.Keys) || now.Ref.Type == "Patient" && !(SamePerson(now.Keys, before.Keys) && slices.Equal(index.Names(now.Keys, index.BearsPrefix()), index.Names(before.Keys, index.BearsPrefix()))) {
 		out = append(out, now.Ref.String())
 	}
 	if now.Ref.Type != "Patient" || !k.Identity.IsIndex(now.Source) {

@@ -1,6 +1,9 @@
 package facts
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -58,6 +61,34 @@ func (k *Keyer) Links(body []byte) (replaces, replacedBy []string) {
 		}
 	}
 	return replaces, replacedBy
+}
+
+// withMerged returns the names of a Patient's identifiers and ties with those of the Patients that its source merged with it, in
+// any version of its links and directly or through others: a refusal under such a name covers it also after the other Patient
+// was deleted (IDN-130). dependsOn are the addresses of these Patients. The patient index merges nobody.
+func (k *Keyer) withMerged(ctx context.Context, reader Reader, d store.Doc, names []string) (all, dependsOn []string, err error) {
+	if k.Identity.IsIndex(d.Source) {
+		return names, nil, nil
+	}
+	prefix, visited := TieName(d.Source, ""), map[string]bool{d.Ref.ID: true}
+	for n := 0; n < len(names); n++ {
+		id, tie := strings.CutPrefix(names[n], prefix)
+		if !tie || visited[id] {
+			continue
+		}
+		visited[id] = true
+		ref := store.Ref{Type: "Patient", ID: id}
+		dependsOn = append(dependsOn, ref.String())
+		merged, err := reader.Newest(ctx, ref)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, nil, fmt.Errorf("look up a merged Patient: %w", err)
+		case merged.Source == d.Source:
+			names = append(names, NamesBorne(merged)...)
+		}
+	}
+	return names, dependsOn, nil
 }
 
 // IsIndexTie reports whether a name is that of a tie between Patients of the patient index.
