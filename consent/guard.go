@@ -127,6 +127,9 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 		return err
 	}
 	until := g.inFlight.historyEnd(g.clock())
+	if err := g.aliases.Settle(ctx, g.store); err != nil {
+		return unavailable(err)
+	}
 	defer g.reads.begin()()
 	began := g.backlog.Epoch()
 	writes := req.Write || req.Interaction == Transaction
@@ -151,9 +154,6 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 // view runs the steps that read the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*View, error) {
 	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil), persons: personCache{}, groups: map[string][]string{}}
-	if err := g.aliases.Settle(ctx, snap); err != nil {
-		return nil, err
-	}
 	if !d.req.Write && d.req.Permission != 0 {
 		v.permissions = string(rune(d.req.Permission))
 	}

@@ -71,6 +71,7 @@ func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) er
 		defer release()
 	}
 	g.register.Begin(prepared.Writes)
+	g.aliases.Begin(prepared.Writes)
 	identifiers, patients := g.register.NewNames(prepared.Writes)
 	if err = g.register.FindPatients(ctx, g.store, identifiers, patients); err == nil {
 		err = g.commitBacklog(ctx, prepared)

@@ -1,7 +1,6 @@
 package aliases_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -102,13 +101,17 @@ func (r *record) load() {
 	}
 }
 
-// put commits the next version of a Patient and tells the table the outcome.
-func (r *record) put(text string, outcome error) {
+// put commits the next versions of some Patients and tells the table the outcome.
+func (r *record) put(outcome error, texts ...string) {
 	r.Helper()
-	old := r.docs[strings.Fields(text)[0]]
-	d := patient(text, old.Version+1)
-	r.docs[d.Ref.ID] = d
-	writes := []store.Write{{Doc: d, Expect: old.Version}}
+	var writes []store.Write
+	for _, text := range texts {
+		old := r.docs[strings.Fields(text)[0]]
+		d := patient(text, old.Version+1)
+		r.docs[d.Ref.ID] = d
+		writes = append(writes, store.Write{Doc: d, Expect: old.Version})
+	}
+	r.table.Begin(writes)
 	if _, err := r.store.Commit(r.Context(), store.Batch{Writes: writes}); err != nil {
 		r.Fatal(err)
 	}
@@ -187,19 +190,23 @@ func TestCommitted(t *testing.T) {
 		ids := strings.Split("a b c d e", " ")
 		var steps []string
 		for range 40 {
-			text := ids[rng.IntN(5)]
-			switch n := rng.IntN(10); {
-			case n < 5:
-				text += " " + []string{"replaces", "replaced-by"}[rng.IntN(2)] + ":" + ids[rng.IntN(5)]
-			case n == 5:
-				text += " deleted"
-			case n == 6:
-				text += " labelled replaced-by:" + ids[rng.IntN(5)]
-			case n == 7:
-				text += " joined-by:" + ids[rng.IntN(5)]
+			var batch []string
+			for _, id := range rng.Perm(5)[:1+rng.IntN(3)] {
+				text := ids[id]
+				switch n := rng.IntN(10); {
+				case n < 5:
+					text += " " + []string{"replaces", "replaced-by"}[rng.IntN(2)] + ":" + ids[rng.IntN(5)]
+				case n == 5:
+					text += " deleted"
+				case n == 6:
+					text += " labelled replaced-by:" + ids[rng.IntN(5)]
+				case n == 7:
+					text += " joined-by:" + ids[rng.IntN(5)]
+				}
+				batch = append(batch, text)
 			}
-			steps = append(steps, text)
-			r.put(text, nil)
+			steps = append(steps, strings.Join(batch, " and "))
+			r.put(nil, batch...)
 			if err := r.table.Check(t.Context(), r.store); err != nil {
 				t.Fatalf("seed %d, after %s: %v", seed, strings.Join(steps, "; "), err)
 			}
@@ -211,24 +218,48 @@ func TestCommitted(t *testing.T) {
 // nothing.
 func TestUnknownOutcome(t *testing.T) {
 	r := newRecord(t, "a", "b")
-	r.put("a replaced-by:b", fmt.Errorf("connection lost: %w", store.ErrUnknown))
+	r.put(fmt.Errorf("connection lost: %w", store.ErrUnknown), "a replaced-by:b")
 	if got := r.group("a"); got != "a" {
 		t.Errorf("before a View: got %q, want a alone", got)
 	}
-	err := r.store.Read(t.Context(), func(snap store.Snapshot) error { return r.table.Settle(context.Background(), snap) })
+	err := r.table.Settle(t.Context(), r.store)
 	if got := r.group("a"); got != "ba" || err != nil {
 		t.Errorf("after a View: got %q, %v, want ba", got, err)
 	}
-	r.table.Committed(t.Context(), r.store, []store.Write{{Doc: patient("b replaces:a", 9)}}, errors.New("disk"))
+	failed := []store.Write{{Doc: patient("b replaces:a", 9)}}
+	r.table.Begin(failed)
+	r.table.Committed(t.Context(), r.store, failed, errors.New("disk"))
 	if err := r.table.Check(t.Context(), r.store); err != nil {
 		t.Errorf("after a commit that failed: %v", err)
 	}
-	r.put("a", nil)
+	r.put(nil, "a")
 	if got := r.group("a"); got != "a" {
 		t.Errorf("IDN-134: after the index withdrew it: got %q, want a alone", got)
 	}
 	if err := r.table.Check(t.Context(), r.store); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLinkedAtOnce: a Patient that is written while another commit links to it is followed, whichever commit ends first.
+func TestLinkedAtOnce(t *testing.T) {
+	r := newRecord(t, "a", "b labelled")
+	write := func(text string) []store.Write {
+		old := r.docs[strings.Fields(text)[0]]
+		return []store.Write{{Doc: patient(text, old.Version+1), Expect: old.Version}}
+	}
+	link, change := write("a replaced-by:b"), write("b")
+	r.table.Begin(link)
+	r.table.Begin(change)
+	for _, writes := range [][]store.Write{link, change} {
+		if _, err := r.store.Commit(t.Context(), store.Batch{Writes: writes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.table.Committed(t.Context(), r.store, change, nil) // before the table has the link
+	r.table.Committed(t.Context(), r.store, link, nil)
+	if err := r.table.Check(t.Context(), r.store); err != nil || r.group("a") != "ba" {
+		t.Errorf("got the group %s, %v; want ba", r.group("a"), err)
 	}
 }
 

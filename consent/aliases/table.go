@@ -30,7 +30,10 @@ type Table struct {
 	numbers  map[string]map[string]bool // by the name of a number: the ids of its Patients
 	order    []position                 // of numbers, by partition
 	versions map[string]uint64          // by id: the newest version that was read
-	doubtful map[string]bool            // ids whose entries may be outdated: each View reads them
+	expected map[string]int             // by id: how many commits in flight link to it
+	// doubtful are ids whose entries may be outdated, with the number of the commit that made them so: Settle reads them.
+	doubtful map[string]uint64
+	marks    uint64
 }
 
 // patient is a Patient of the patient index.
@@ -48,7 +51,7 @@ type position struct {
 
 // New makes an empty Table.
 func New(keyer *facts.Keyer) *Table {
-	return &Table{keyer: keyer, patients: map[string]patient{}, linkedTo: map[string]map[string]bool{}, numbers: map[string]map[string]bool{}, versions: map[string]uint64{}, doubtful: map[string]bool{}}
+	return &Table{keyer: keyer, patients: map[string]patient{}, linkedTo: map[string]map[string]bool{}, numbers: map[string]map[string]bool{}, versions: map[string]uint64{}, expected: map[string]int{}, doubtful: map[string]uint64{}}
 }
 
 // Load reads the table from a store.
@@ -57,60 +60,91 @@ func (t *Table) Load(ctx context.Context, s store.Store) error {
 	if prefix == "" {
 		return nil
 	}
-	var ids []string
+	var docs []store.Doc
 	err := s.Read(ctx, func(snap store.Snapshot) error {
-		ids = nil
+		var ids []string
 		for d, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: store.WithPrefix(prefix), KeysOnly: true}) {
 			if err != nil {
-				return fmt.Errorf("load superseded numbers: %w", err)
+				return err
 			}
-			if !d.Deleted() {
-				ids = append(ids, d.Ref.ID)
+			ids = append(ids, d.Ref.ID)
+		}
+		var err error
+		docs, err = t.withLinked(ctx, snap, ids)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("load superseded numbers: %w", err)
+	}
+	t.put(docs)
+	return nil
+}
+
+// Begin notes the links of the writes of a commit, before the commit, so that a commit that writes the Patient at their other end
+// at the same time is followed too. Committed must be called when the commit has ended.
+func (t *Table) Begin(writes []store.Write) { t.expect(writes, +1) }
+
+func (t *Table) expect(writes []store.Write, by int) {
+	for i := range writes {
+		d := &writes[i].Doc
+		if !t.linked(d) {
+			continue
+		}
+		t.mu.Lock()
+		for _, to := range t.linksOf(*d) {
+			if t.expected[to] += by; t.expected[to] == 0 {
+				delete(t.expected, to)
 			}
 		}
-		return t.readAll(ctx, snap, ids)
-	})
-	return err
+		t.mu.Unlock()
+	}
 }
 
 // Committed follows a commit that was made, or may have been: err is its outcome. It returns before the commit is acknowledged,
 // so the next request sees the table with it.
 func (t *Table) Committed(ctx context.Context, s store.Store, writes []store.Write, err error) {
+	defer t.expect(writes, -1)
 	ids := t.concerned(writes)
 	if len(ids) == 0 || err != nil && !errors.Is(err, store.ErrUnknown) {
 		return
 	}
 	t.mu.Lock()
+	t.marks++
+	mark := t.marks
 	for _, id := range ids {
-		t.doubtful[id] = true
+		t.doubtful[id] = mark
 	}
 	t.mu.Unlock()
-	if err != nil {
-		return // it may be carried out later
-	}
-	err = s.Read(context.WithoutCancel(ctx), func(snap store.Snapshot) error { return t.readAll(ctx, snap, ids) })
-	if err != nil {
-		return // the next Views read them
+	if err != nil || t.read(context.WithoutCancel(ctx), s, ids) != nil {
+		return // it may be carried out later, or must be read again: Settle
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, id := range ids {
-		delete(t.doubtful, id)
+		if t.doubtful[id] == mark {
+			delete(t.doubtful, id)
+		}
 	}
+}
+
+// linked reports whether a document is a Patient of the patient index that has or had a link.
+func (t *Table) linked(d *store.Doc) bool {
+	prefix := t.keyer.IndexTiePrefix()
+	return d.Ref.Type == "Patient" && prefix != "" && t.keyer.Identity.IsIndex(d.Source) && store.Match(store.WithPrefix(prefix), d.Keys)
 }
 
 // concerned returns the ids of the Patients among some writes that have or had a link, or to which one links.
 func (t *Table) concerned(writes []store.Write) (ids []string) {
 	for i := range writes {
 		d := &writes[i].Doc
-		if d.Ref.Type != "Patient" || t.keyer.Identity == nil || !t.keyer.Identity.IsIndex(d.Source) {
+		if d.Ref.Type != "Patient" || !t.keyer.Identity.IsIndex(d.Source) {
 			continue
 		}
 		t.mu.RLock()
 		_, known := t.patients[d.Ref.ID]
-		known = known || len(t.linkedTo[d.Ref.ID]) > 0
+		known = known || len(t.linkedTo[d.Ref.ID]) > 0 || t.expected[d.Ref.ID] > 0
 		t.mu.RUnlock()
-		if known || store.Match(store.WithPrefix(t.keyer.IndexTiePrefix()), d.Keys) {
+		if known || t.linked(d) {
 			ids = append(ids, d.Ref.ID)
 		}
 	}
@@ -119,18 +153,32 @@ func (t *Table) concerned(writes []store.Write) (ids []string) {
 
 // Settle reads the Patients whose entries may be outdated: those of commits of unknown outcome, until another version of them
 // is committed.
-func (t *Table) Settle(ctx context.Context, snap store.Snapshot) error {
+func (t *Table) Settle(ctx context.Context, s store.Store) error {
 	t.mu.RLock()
 	ids := slices.Collect(maps.Keys(t.doubtful))
 	t.mu.RUnlock()
 	if len(ids) == 0 {
 		return nil
 	}
-	return t.readAll(ctx, snap, ids)
+	return t.read(ctx, s, ids)
 }
 
-// readAll reads some Patients and those to which they link.
-func (t *Table) readAll(ctx context.Context, snap store.Snapshot, ids []string) error {
+// read reads some Patients and those to which they link, and replaces their entries.
+func (t *Table) read(ctx context.Context, s store.Store, ids []string) error {
+	var docs []store.Doc
+	err := s.Read(ctx, func(snap store.Snapshot) (err error) {
+		docs, err = t.withLinked(ctx, snap, ids)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read superseded numbers: %w", err)
+	}
+	t.put(docs)
+	return nil
+}
+
+// withLinked returns some Patients and those to which they link, with bodies.
+func (t *Table) withLinked(ctx context.Context, snap store.Snapshot, ids []string) (docs []store.Doc, err error) {
 	for read := map[string]bool{}; len(ids) > 0; {
 		refs := make([]store.Ref, len(ids))
 		for i, id := range ids {
@@ -139,68 +187,76 @@ func (t *Table) readAll(ctx context.Context, snap store.Snapshot, ids []string) 
 		var linked []string
 		for d, err := range snap.All(ctx, refs) {
 			if err != nil {
-				return fmt.Errorf("read superseded numbers: %w", err)
+				return nil, err
 			}
-			linked = append(linked, t.put(d)...)
+			docs, linked = append(docs, d), append(linked, t.linksOf(d)...)
 		}
-		slices.Sort(linked)
-		ids = slices.DeleteFunc(slices.Compact(linked), func(id string) bool { return read[id] })
+		ids = slices.DeleteFunc(facts.Distinct(linked), func(id string) bool { return read[id] })
 	}
-	return nil
+	return docs, nil
 }
 
-// put replaces the entry of a Patient by that of a version, unless it is of a newer one. It returns the ids to which the
-// version links.
-func (t *Table) put(d store.Doc) (linked []string) {
-	now := patient{version: d.Version, number: t.keyer.AliasNumber(d)}
-	if !d.Deleted() && t.keyer.Identity.IsIndex(d.Source) {
-		replaces, replacedBy := t.keyer.Links(d.Body)
-		now.links = facts.Distinct(replaces, replacedBy)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	id, old := d.Ref.ID, t.patients[d.Ref.ID]
-	if t.versions[id] > d.Version {
+// linksOf returns the ids to which a version of a Patient of the patient index links, sorted and distinct.
+func (t *Table) linksOf(d store.Doc) []string {
+	if d.Deleted() || !t.keyer.Identity.IsIndex(d.Source) {
 		return nil
 	}
-	t.versions[id] = d.Version
-	for _, to := range old.links {
-		remove(t.linkedTo, to, id)
+	replaces, replacedBy := t.keyer.Links(d.Body)
+	return facts.Distinct(replaces, replacedBy)
+}
+
+// put replaces the entries of Patients by those of versions, unless these are of newer ones.
+func (t *Table) put(docs []store.Doc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := map[string]patient{} // first all links: an entry needs a link to or from another Patient
+	for _, d := range docs {
+		id := d.Ref.ID
+		if t.versions[id] > d.Version {
+			continue
+		}
+		t.versions[id] = d.Version
+		now := patient{version: d.Version, number: t.keyer.AliasNumber(d), links: t.linksOf(d)}
+		for _, to := range t.patients[id].links {
+			remove(t.linkedTo, to, id)
+			if _, read := next[to]; !read {
+				next[to] = t.patients[to]
+			}
+		}
+		for _, to := range now.links {
+			add(t.linkedTo, to, id)
+		}
+		next[id] = now
 	}
-	for _, to := range now.links {
-		add(t.linkedTo, to, id)
+	changed := map[string]bool{} // numbers
+	for id, now := range next {
+		changed[t.patients[id].number], changed[now.number] = true, true
+		t.set(id, now)
 	}
-	t.set(id, now)
-	for _, to := range old.links {
-		t.set(to, t.patients[to])
-	}
-	return now.links
+	t.reorder(slices.Collect(maps.Keys(changed)))
 }
 
 // set replaces the entry of a Patient. One without a link to or from another has none.
 func (t *Table) set(id string, now patient) {
-	old := t.patients[id]
-	remove(t.numbers, old.number, id)
+	remove(t.numbers, t.patients[id].number, id)
 	if delete(t.patients, id); now.version > 0 && (len(now.links) > 0 || len(t.linkedTo[id]) > 0) {
 		t.patients[id] = now
 		if now.number != "" {
 			add(t.numbers, now.number, id)
 		}
 	}
-	t.reorder(old.number, now.number)
 }
 
 // reorder brings some numbers into order, or removes them.
-func (t *Table) reorder(numbers ...string) {
+func (t *Table) reorder(numbers []string) {
+	order := slices.DeleteFunc(slices.Clone(t.order), func(p position) bool { return slices.Contains(numbers, p.number) }) // others may be reading t.order
 	for _, number := range numbers {
-		at, found := slices.BinarySearchFunc(t.order, positionOf(number), comparePositions)
-		switch there := len(t.numbers[number]) > 0; {
-		case there && !found:
-			t.order = slices.Insert(slices.Clone(t.order), at, positionOf(number)) // others may be reading
-		case !there && found:
-			t.order = slices.Delete(slices.Clone(t.order), at, at+1)
+		if len(t.numbers[number]) > 0 {
+			order = append(order, positionOf(number))
 		}
 	}
+	slices.SortFunc(order, comparePositions)
+	t.order = order
 }
 
 func positionOf(number string) position { return position{index.PartitionOf(number), number} }
