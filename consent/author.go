@@ -27,8 +27,9 @@ func notAllowed(g *Guard) *fhir.Error {
 
 // mayRecordFor returns an error unless a person may record a directive of the patient whom the Consent
 // names: the patient, or staff of the registered practice (CON-502, IDN-133). The error is the same for other
-// people and for patients who are unknown to or hidden from the writer.
-func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
+// people and for patients who are unknown to or hidden from the writer. current is the version that is replaced, the zero Doc
+// for none.
+func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte, current store.Doc) error {
 	g := c.view.guard
 	p := c.view.grant.principal
 	if c.namesOwnNumber(body) {
@@ -53,7 +54,11 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 		}
 		return nil
 	}
-	patient, err := c.view.Get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+	get := c.view.Get
+	if c.ownDirectiveFor(current, ref) { // its own refusal may hide the Patient from the practice
+		get = c.view.snap.Get
+	}
+	patient, err := get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
 	if errors.Is(err, store.ErrNotFound) || err == nil && patient.Deleted() {
 		return notAllowed(g)
 	}
@@ -72,6 +77,16 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 		return notAllowed(g)
 	}
 	return nil
+}
+
+// ownDirectiveFor reports whether a stored Consent is a directive that the organisation of the writer recorded for a Patient.
+func (c *commitBuilder) ownDirectiveFor(d store.Doc, patient fhir.Ref) bool {
+	p := c.view.grant.principal
+	if d.Version == 0 || d.Deleted() || d.Ref.Type != "Consent" || p.Organisation == "" || d.Source != p.Organisation || !facts.Has(d.Keys, index.FactInPerson) {
+		return false
+	}
+	ref, ok := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gjson.GetBytes(d.Body, "patient.reference").Str)
+	return ok && ref.Type == "Patient" && ref.ID == patient.ID
 }
 
 // namesOwnNumber reports whether a Consent names its patient by the NHS number alone with which the patient signed in: so
@@ -104,7 +119,7 @@ func (c *commitBuilder) registration(ctx context.Context, patient store.Doc) (st
 				return store.Doc{}, fmt.Errorf("read the registration of a patient: %w", err)
 			case identity.IsIndex(d.Source):
 				return d, nil
-			case d.Source == c.view.grant.principal.Organisation:
+			case d.Source == c.view.grant.principal.Organisation && (own.Version == 0 || c.view.guard.prefers(d, own, group)):
 				own = d
 			}
 		}
@@ -265,11 +280,11 @@ func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
 	}
 	// Both the new and the current version are checked, for every kind of change.
 	if before := c.replaced[ch.Ref]; before.Version > 0 && !before.Deleted() {
-		if err := c.mayRecordFor(ctx, before.Body); err != nil {
+		if err := c.mayRecordFor(ctx, before.Body, before); err != nil {
 			return err
 		}
 	}
-	if err := c.mayRecordFor(ctx, w.Doc.Body); err != nil {
+	if err := c.mayRecordFor(ctx, w.Doc.Body, c.replaced[ch.Ref]); err != nil {
 		return err
 	}
 	if err := policy.Check(w.Doc.Body); err != nil {

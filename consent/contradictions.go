@@ -13,29 +13,38 @@ import (
 // namedContradictions is how many Patients one warning names.
 const namedContradictions = 20
 
-// Contradictions returns a warning that names the contradicted Patients among some documents that the View shows; none without
-// one. The View shows them to their source alone: it is told what a trace would tell it (IDN-104).
+// Contradictions returns a warning for each reason that names the contradicted Patients among some documents that the View
+// shows. The View shows them to their source alone: it is told what a trace would tell it (IDN-104).
 func (v *View) Contradictions(lists ...[]store.Doc) []fhir.Issue {
-	var named []string
-	more := 0
+	named, more := map[facts.PersonReason][]string{}, map[facts.PersonReason]int{}
 	for _, docs := range lists {
 		for i := range docs {
-			switch d := &docs[i]; {
-			case d.Ref.Type != "Patient" || !facts.Has(d.Keys, index.FactContradicted):
-			case len(named) == namedContradictions:
-				more++
-			default:
-				named = append(named, d.Ref.String())
+			d := &docs[i]
+			if d.Ref.Type != "Patient" || !facts.Has(d.Keys, index.FactContradicted) {
+				continue
 			}
+			reason := facts.OtherBirthday
+			if v.guard.keyer.HasTwoNumbers(*d) {
+				reason = facts.TwoNumbers
+			}
+			if len(named[reason]) == namedContradictions {
+				more[reason]++
+				continue
+			}
+			named[reason] = append(named[reason], d.Ref.String())
 		}
 	}
-	if len(named) == 0 {
-		return nil
+	var out []fhir.Issue
+	for _, reason := range []facts.PersonReason{facts.OtherBirthday, facts.TwoNumbers} {
+		if len(named[reason]) == 0 {
+			continue
+		}
+		patients := strings.Join(named[reason], ", ")
+		if more[reason] > 0 {
+			patients += fmt.Sprintf(" and %d more", more[reason])
+		}
+		out = append(out, fhir.Issue{Severity: "warning", Code: "business-rule",
+			Text: "The national number was not accepted of " + patients + ": " + string(reason) + ". Until this is corrected, other organisations see neither these Patients nor resources about them."})
 	}
-	who := strings.Join(named, ", ")
-	if more > 0 {
-		who += fmt.Sprintf(" and %d more", more)
-	}
-	return []fhir.Issue{{Severity: "warning", Code: "business-rule",
-		Text: "The national number is not believed: " + who + ". The patient index has another birth date for the number, or the Patient has two numbers. Until it is corrected, others see neither the Patient nor what is about it."}}
+	return out
 }

@@ -193,6 +193,9 @@ func (g *Guard) Ready(ctx context.Context) error {
 // unavailable. It is for the audit trail, which records the patient of a request whatever was
 // decided (AUD-303); its answer must not reach a client.
 func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
+	if err := g.aliases.Settle(ctx, g.store); err != nil {
+		return ""
+	}
 	var id string
 	if err := g.store.Read(ctx, func(snap store.Snapshot) error {
 		named, err := g.findNamed(ctx, snap, n, func(store.Doc) bool { return false })

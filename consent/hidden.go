@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -29,6 +30,12 @@ func (g *Guard) newHiddenPatients(ctx context.Context, snap store.Snapshot, sets
 	h := &hiddenPatients{sets: sets, optedOut: map[string]bool{}, named: map[string]bool{}, unknown: map[string]bool{}, mentioned: map[string]bool{}}
 	h.reads = g.newPatientReads(ctx, snap, organisation, &h.searched, failed)
 	return h
+}
+
+// setNoRecord sets the patients of whom a Decider says that there is no record. Earlier steps may have asked about mentions.
+func (h *hiddenPatients) setNoRecord(patients store.Set) {
+	h.noRecord = patients
+	clear(h.mentioned)
 }
 
 // Has implements store.Set.
@@ -109,20 +116,20 @@ type patientReads struct {
 
 // newPatientReads makes the reads of a request. hasSourceRows sets searched.
 func (g *Guard) newPatientReads(ctx context.Context, snap store.Snapshot, organisation string, searched *bool, failed *error) patientReads {
-	any := func(q store.Query) bool {
+	exists := func(q store.Query) bool {
 		q.KeysOnly = true
 		n, err := snap.Count(ctx, q, 1)
 		if err != nil {
-			*failed = err
+			*failed = cmp.Or(*failed, err)
 		}
 		return err == nil && n > 0
 	}
 	anyOfGroup := func(person string, query func(key string) store.Query) bool { // IDN-134
 		group, err := g.groupOf(ctx, snap, person)
 		if err != nil {
-			*failed = err
+			*failed = cmp.Or(*failed, err)
 		}
-		return slices.ContainsFunc(group, func(key string) bool { return any(query(key)) })
+		return slices.ContainsFunc(group, func(key string) bool { return exists(query(key)) })
 	}
 	return patientReads{
 		hasSourceRows: func(person string) bool {
@@ -132,7 +139,7 @@ func (g *Guard) newPatientReads(ctx context.Context, snap store.Snapshot, organi
 			})
 		},
 		rowsName: func(person, patient string) bool {
-			return any(store.Query{Where: store.And{store.Eq{Key: index.SourceRowKey(person, organisation)}, store.Eq{Key: index.PatientKey(patient)}}})
+			return exists(store.Query{Where: store.And{store.Eq{Key: index.SourceRowKey(person, organisation)}, store.Eq{Key: index.PatientKey(patient)}}})
 		},
 		hasPatient: func(person string) bool {
 			return anyOfGroup(person, func(key string) store.Query {
@@ -145,7 +152,7 @@ func (g *Guard) newPatientReads(ctx context.Context, snap store.Snapshot, organi
 				return store.Doc{}
 			}
 			if err != nil {
-				*failed = err
+				*failed = cmp.Or(*failed, err)
 				return store.Doc{Version: 1, Origin: store.Deleted, Keys: []store.Key{index.FactKey(index.FactRestricted)}}
 			}
 			return d

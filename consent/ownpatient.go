@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,19 +29,20 @@ func (g *Guard) newOwnRecord(ctx context.Context, snap store.Snapshot, p Princip
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("read the own Patient: %w", err)
 	}
-	if err != nil || d.Deleted() || p.Person != "" && p.Person != personKey(d) {
+	if err != nil || d.Deleted() {
 		return o, nil
 	}
-	o.person, o.keys = personKey(d), d.Keys
-	if o.group, err = g.groupOf(ctx, snap, o.person); err != nil {
-		return nil, err
+	group, err := g.groupOf(ctx, snap, personKey(d))
+	if err != nil || p.Person != "" && !slices.Contains(group, p.Person) {
+		return o, err
 	}
+	o.person, o.keys, o.group = personKey(d), d.Keys, group
 	o.isOwn = func(patient string) bool {
 		own, known := o.ids[patient]
 		if !known {
 			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: patient})
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				*failed = err
+				*failed = cmp.Or(*failed, err)
 			}
 			own = err == nil && !d.Deleted() && slices.Contains(o.group, personKey(d))
 			o.ids[patient] = own

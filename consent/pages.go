@@ -154,8 +154,8 @@ func (g *Guard) RebuildPage(ctx context.Context, page Page, f func(stored store.
 	return n, last, err
 }
 
-// PatientPage reads a page of the Patients that match a predicate and calls f for each, with its person key and a
-// function that explains it. It returns how many Patients it read, and the last one. It is for the operator: no
+// PatientPage reads a page of the Patients that match a predicate and calls f for each, with its person key, the surviving one
+// of several, and a function that explains it. It returns how many Patients it read, and the last one. It is for the operator: no
 // decision hides a Patient.
 func (g *Guard) PatientPage(ctx context.Context, page Page, where store.Pred, f func(d store.Doc, person string, explain func() (facts.PersonState, error)) error) (n int, last *store.RowID, err error) {
 	err = g.store.Read(ctx, func(snap store.Snapshot) error {
@@ -166,7 +166,11 @@ func (g *Guard) PatientPage(ctx context.Context, page Page, where store.Pred, f 
 			}
 			n++
 			last = &d.RowID
-			if err := f(d, personKey(d), func() (facts.PersonState, error) { return g.keyer.StateOf(ctx, g.keyer.Snapshot(snap), d) }); err != nil {
+			group, err := g.groupOf(ctx, snap, personKey(d))
+			if err != nil {
+				return err
+			}
+			if err := f(d, group[0], func() (facts.PersonState, error) { return g.keyer.StateOf(ctx, g.keyer.Snapshot(snap), d) }); err != nil {
 				return err
 			}
 			if n == page.Size {
@@ -177,6 +181,9 @@ func (g *Guard) PatientPage(ctx context.Context, page Page, where store.Pred, f 
 	})
 	return n, last, err
 }
+
+// MaySpread reports whether the Patients of a person may be in several partitions (IDN-134).
+func (g *Guard) MaySpread(person string) bool { return g.aliases.Has(person) }
 
 func (g *Guard) rebuild(ctx context.Context, snap store.Snapshot, rows *facts.LabelledRows, d store.Doc) (facts.Keyed, error) {
 	row, err := g.keyer.Extract(d)

@@ -33,7 +33,7 @@ type Person struct {
 	// Keys are the person keys that act as one (IDN-134), the surviving one first; they must not leave the server.
 	Keys     []string
 	Patients []store.Doc          // the visible Patients, without bodies, best first (IDN-122)
-	Numbers  []index.PersonNumber // by which rows refer to the person; none if no row does
+	Numbers  []index.PersonNumber // by which rows may refer to the person
 }
 
 // personCache has the persons of one View, by each person key; nil for one whom it does not show.
@@ -65,16 +65,26 @@ func (v *View) SourcesOf(ctx context.Context, id string) ([]store.Doc, error) {
 	return v.withOthers(ctx, []store.Doc{d})
 }
 
-// PatientsByIdentifier returns the Patients that match a predicate and the other visible Patients of these persons,
-// with bodies, each person's best first. Where the View shows no persons, it returns the matches alone (IDN-124). If more than
-// max Patients match, the error is ErrManyPatients.
-func (v *View) PatientsByIdentifier(ctx context.Context, where store.Pred, max int) ([]store.Doc, error) {
+// PatientsByIdentifier returns the visible Patients of the person of a national number; else those that match a predicate, which
+// says who has the identifier, and the other visible Patients of these persons. They have bodies, each person's best comes first.
+// Where the View shows no persons, it returns the matches alone (IDN-124). If more than most Patients match, the error is
+// ErrManyPatients.
+func (v *View) PatientsByIdentifier(ctx context.Context, system, value string, where store.Pred, most int) ([]store.Doc, error) {
+	if v.Joins() {
+		p, err := v.PersonByNumber(ctx, system, value)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			return v.withOthers(ctx, p.Patients[:1])
+		}
+	}
 	var matches []store.Doc
 	for d, err := range v.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
 		if err != nil {
 			return nil, fmt.Errorf("find the Patients of an identifier: %w", err)
 		}
-		if matches = append(matches, d); len(matches) > max {
+		if matches = append(matches, d); len(matches) > most {
 			return nil, ErrManyPatients
 		}
 	}
@@ -197,7 +207,7 @@ func (v *View) readPersons(ctx context.Context, keys []string) error {
 		p := &Person{Keys: group}
 		persons = append(persons, p)
 		for _, key := range group {
-			of[key], v.persons[key] = p, nil
+			of[key] = p
 			owners = append(owners, store.Eq{Key: index.OwnerKey(key)})
 		}
 	}
@@ -205,18 +215,20 @@ func (v *View) readPersons(ctx context.Context, keys []string) error {
 		if err != nil {
 			return fmt.Errorf("find the Patients of a person: %w", err)
 		}
-		p := of[personKey(d)]
-		p.Patients = append(p.Patients, d)
+		if p := of[personKey(d)]; p != nil {
+			p.Patients = append(p.Patients, d)
+		}
 	}
 	for _, p := range persons {
-		if len(p.Patients) == 0 {
-			continue
-		}
 		slices.SortFunc(p.Patients, v.rank)
 		for _, key := range p.Keys {
-			v.persons[key] = p
 			if err := v.readNumber(ctx, p, key, len(keys) == 1); err != nil {
 				return err
+			}
+		}
+		for _, key := range p.Keys {
+			if v.persons[key] = p; len(p.Patients) == 0 {
+				v.persons[key] = nil
 			}
 		}
 	}
@@ -228,7 +240,7 @@ func (v *View) readPersons(ctx context.Context, keys []string) error {
 // changes no result.
 func (v *View) readNumber(ctx context.Context, p *Person, key string, look bool) error {
 	system, number := v.guard.keyer.NumberOf(key)
-	if number == "" {
+	if number == "" || len(p.Patients) == 0 {
 		return nil
 	}
 	if look {
@@ -288,7 +300,7 @@ func (v *View) AddPersonKeys(ctx context.Context, ids []string, keys index.NameS
 
 // MaySpread reports whether the Patients of a person may be in several partitions: the patient index links its number to
 // another one (IDN-134).
-func (v *View) MaySpread(person string) bool { return v.guard.aliases.Has(person) }
+func (v *View) MaySpread(person string) bool { return v.guard.MaySpread(person) }
 
 // SpreadBetween returns the person keys of those persons of whom a Patient may be in one of the partitions from first to last and
 // others elsewhere.

@@ -110,7 +110,7 @@ func decided(ctx context.Context, d *decision) *Refusal {
 	if rules.NoRecord == nil {
 		return nil
 	}
-	d.grant.hidden.noRecord = rules.NoRecord
+	d.grant.hidden.setNoRecord(rules.NoRecord)
 	return d.hiddenRecord(8, rules.NoRecord)
 }
 

@@ -12,31 +12,38 @@ import (
 	"carerecord/store"
 )
 
-// SignIn is a Patient to whom a patient's sign-in leads, and the person key at that time. The person key must not
-// leave the server.
+// SignIn is a Patient to whom a patient's sign-in leads, and the person key that the sign-in proves: of the number, where
+// numbers join. The person key must not leave the server.
 type SignIn struct{ Patient, Person string }
 
 // SignIn finds the Patient of a person who signs in by NHS number and, if birthDate is not empty, by birth date
-// (IDN-131): among the live Patients that are joined by the number, the best by rank, if its birth date agrees. It
-// returns the zero SignIn for none. Without an identity policy it is the one live Patient with the number in use, if
-// there is exactly one. The result must not reach a client.
+// (IDN-131): among the live Patients that are joined by the number, the best by rank, if the birth date is that of the patient
+// index's Patient, or without one of any of them. It returns the zero SignIn for none. Without an identity policy it is the one
+// live Patient with the number in use, if there is exactly one. The result must not reach a client.
 func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, error) {
 	digits, ok := fhir.CleanNHSNumber(number)
 	if !ok {
 		return SignIn{}, nil
 	}
+	if err := g.aliases.Settle(ctx, g.store); err != nil {
+		return SignIn{}, unavailable(err)
+	}
 	var best store.Doc
+	born := map[string]bool{} // birth dates of the Patients
 	err := g.store.Read(ctx, func(snap store.Snapshot) error {
-		best = store.Doc{}
 		where, group, err := g.whereSignIn(ctx, snap, digits)
 		if err != nil {
 			return err
 		}
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
-			switch {
-			case err != nil:
+			if err != nil {
 				return fmt.Errorf("find the patient who signs in: %w", err)
-			case g.keyer.Identity == nil && !facts.HasNumberNow(p.Body, digits, g.clock()):
+			}
+			if g.keyer.Identity == nil && !facts.HasNumberNow(p.Body, digits, g.clock()) {
+				continue
+			}
+			born[gjson.GetBytes(p.Body, "birthDate").Str] = true
+			switch {
 			case best.Version == 0:
 				best = p
 			case g.keyer.Identity == nil:
@@ -51,10 +58,17 @@ func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, e
 	if err != nil || best.Version == 0 {
 		return SignIn{}, unavailable(err)
 	}
-	if birthDate != "" && gjson.GetBytes(best.Body, "birthDate").Str != birthDate {
+	if g.keyer.Identity.IsIndex(best.Source) {
+		born = map[string]bool{gjson.GetBytes(best.Body, "birthDate").Str: true}
+	}
+	if birthDate != "" && !born[birthDate] {
 		return SignIn{}, nil
 	}
-	return SignIn{Patient: best.Ref.ID, Person: personKey(best)}, nil
+	person := personKey(best)
+	if g.keyer.Identity != nil {
+		person = facts.IdentifierName(fhir.NHSNumberSystem, digits)
+	}
+	return SignIn{Patient: best.Ref.ID, Person: person}, nil
 }
 
 // whereSignIn matches the Patients of a number and of those that act as one with it, and returns these.

@@ -8,7 +8,8 @@ import (
 	"carerecord/consent/policy"
 )
 
-// TestSignInBirthDate: a sign-in leads to the person by NHS number and birth date: that of the best Patient (IDN-131).
+// TestSignInBirthDate: a sign-in leads to the person by NHS number and birth date: without a patient index that of any joined
+// Patient (IDN-131).
 func TestSignInBirthDate(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	born := func(id, date string) string {
@@ -16,7 +17,7 @@ func TestSignInBirthDate(t *testing.T) {
 	}
 	r.mustPut(r.source("A"), born("A.1", "1950-02-01"))
 	r.mustPut(r.source("G"), born("G.1", "1950-01-02"))
-	for date, want := range map[string]string{"": "A.1", "1950-02-01": "A.1", "1950-01-02": "", "1950": ""} { // no ranks: the smallest id is best
+	for date, want := range map[string]string{"": "A.1", "1950-02-01": "A.1", "1950-01-02": "A.1", "1950": ""} { // no ranks: the smallest id is best
 		in, err := r.guard.SignIn(context.Background(), number, date)
 		if in.Patient != want || err != nil {
 			t.Errorf("born %q: got %+v, %v, want %q", date, in, err, want)
@@ -82,5 +83,33 @@ func TestRefusalWithoutRecord(t *testing.T) {
 	q := r.patient("")
 	if err := r.tryCreate(q, directive("c3", "opt-out", by(number))); err == nil {
 		t.Error("somebody who did not sign in by a number refuses for one")
+	}
+}
+
+// TestOwnRefusalByNumber: a patient who has a record finds the refusal by the number with which they signed in, and ends it
+// (IDN-131).
+func TestOwnRefusalByNumber(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.source("G"), patientWith("G.1", number))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", ""))
+	p := r.patient("G.1")
+	p.Number = number
+	const id = "0123456789abcdef0123456789abcdef"
+	statement := directive(id, "opt-out", `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`+number+`"}}`)
+	if err := r.tryCreate(p, statement); err != nil {
+		t.Fatal(err)
+	}
+	if !r.sees(p, "Consent", id) || r.sees(r.staff("G"), "Observation", "A.o") {
+		t.Errorf("the patient sees the own refusal: %v, want true; others see the row: %v, want false", r.sees(p, "Consent", id), r.sees(r.staff("G"), "Observation", "A.o"))
+	}
+	if r.sees(r.patient("A.1"), "Consent", id) != true {
+		t.Error("under another Patient of the person the refusal is not there")
+	}
+	if err := r.put(p, strings.Replace(statement, `"status":"active"`, `"status":"inactive"`, 1)); err != nil {
+		t.Errorf("end it: %v", err)
+	}
+	if !r.sees(r.staff("G"), "Observation", "A.o") {
+		t.Error("it is ended, and others do not see the row")
 	}
 }

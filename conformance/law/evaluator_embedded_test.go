@@ -159,7 +159,7 @@ func (e *evaluator) embeddedSubjects(v *version) subjects {
 		s.add(e.ownerByID(id))
 	}
 	for _, number := range v.embedded.numbers {
-		s.add(e.ownerByNumber(v.Source, number))
+		s.add(e.ownerByNumber(v, number))
 	}
 	s.resolved = s.resolved && (len(s.owners) > 0 || !embeds(v.Ref.Type))
 	return s

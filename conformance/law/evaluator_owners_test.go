@@ -135,7 +135,7 @@ func (e *evaluator) subjectsOfReference(v *version, reference any, visited []*ve
 		return s, false
 	}
 	if number := numberOf(reference); number != "" {
-		return e.ownerByNumber(v.Source, number), true
+		return e.ownerByNumber(v, number), true
 	}
 	return s, false // a display alone refers to no patient
 }
@@ -154,9 +154,9 @@ func (e *evaluator) ownerByID(id string) subjects {
 }
 
 // ownerByNumber resolves an owner by an NHS number in a document of a source (IDN-110).
-func (e *evaluator) ownerByNumber(source, number string) subjects {
+func (e *evaluator) ownerByNumber(v *version, number string) subjects {
 	name := numberName(number)
-	if validNumber(name) && e.region.traces(source) {
+	if proved := v.Ref.Type == "Consent" && v.Source == "" && !e.region.literal; validNumber(name) && (proved || e.region.traces(v.Source)) {
 		return subjects{owners: []string{name}, resolved: true}
 	}
 	return subjects{names: []string{name}}

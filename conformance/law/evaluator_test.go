@@ -267,7 +267,7 @@ func (e *evaluator) visibleToPatient(v *version) bool {
 	// Without a current Patient nothing is visible (step 3), nor if the Patient is no longer of the person for whom the
 	// token was issued (IDN-131). If the Patient is hidden, so is the whole record.
 	person, live := e.livePerson(e.requester.id)
-	if !live || e.requester.person != "" && e.requester.person != person {
+	if !live || e.requester.person != "" && !e.samePerson(e.requester.person, person) {
 		return false
 	}
 	self := e.newest["Patient/"+e.requester.id]

@@ -22,7 +22,7 @@ func TestContradictionIsTold(t *testing.T) {
 			r.put("XAC", "Patient", "q", identifier(number, second))
 			r.put("XAC", "Observation", "o", observation("1")+about("xac.p"))
 			r.caughtUp()
-			// told returns the Patients that the warning in a searchset names.
+			// told returns the Patients that the warnings in a searchset name, with the reason.
 			told := func(caller, path string) (named string) {
 				t.Helper()
 				code, body := r.send(caller, http.MethodGet, path, "")
@@ -30,21 +30,23 @@ func TestContradictionIsTold(t *testing.T) {
 					t.Fatalf("%s: GET %s: %d %s", caller, path, code, body)
 				}
 				for _, e := range gjson.Get(body, "entry").Array() {
-					text := e.Get("resource.issue.0.details.text").Str
-					if e.Get("search.mode").Str == "outcome" && strings.HasPrefix(text, "The national number is not believed: ") {
-						named = text[len("The national number is not believed: "):strings.Index(text, ". The patient index")]
+					for _, issue := range e.Get("resource.issue").Array() {
+						if text, told := strings.CutPrefix(issue.Get("details.text").Str, "The national number was not accepted of "); told {
+							named += text[:strings.Index(text, ". Until")] + "; "
+						}
 					}
 				}
-				return named
+				return strings.TrimSuffix(named, "; ")
 			}
+			const p, q = "Patient/xac.p: the patient index has another birth date for its number", "Patient/xac.q: it has two counting numbers of one system"
 			for _, c := range []struct{ caller, path, want string }{
-				{"source XAC", "Patient?_count=10", "Patient/xac.p, Patient/xac.q"},
-				{"source XAC", "Patient?birthdate=1951-01-02", "Patient/xac.p"},
-				{"source XAC", "Patient/xac.p/$sources", "Patient/xac.p"},
-				{"source XAC", "Observation?_include=Observation:patient", "Patient/xac.p"},
+				{"source XAC", "Patient?_count=10", p + "; " + q},
+				{"source XAC", "Patient?birthdate=1951-01-02", p},
+				{"source XAC", "Patient/xac.p/$sources", p},
+				{"source XAC", "Observation?_include=Observation:patient", p},
 				{"source XAC", "Observation", ""},
-				{"staff XAC", "Patient?_id=xac.q", "Patient/xac.q"},
-				{"staff XAC", "Patient?identifier=" + nhs + "|" + second, "Patient/xac.q"},
+				{"staff XAC", "Patient?_id=xac.q", q},
+				{"staff XAC", "Patient?identifier=" + nhs + "|" + second, q},
 				{"source XGP", "Patient", ""},
 				{"staff XGP", "Patient", ""},
 				{"staff XGP", "Patient?identifier=" + nhs + "|" + number, ""},
@@ -61,11 +63,11 @@ func TestContradictionIsTold(t *testing.T) {
 			for _, birthDate := range []string{"1952-01-02", "1950-01"} {
 				want := birthDate == "1952-01-02"
 				code, answer := r.send("source XAC", http.MethodPut, "Patient/xac.p", body(birthDate), "Prefer", "return=OperationOutcome")
-				if got := strings.Contains(answer, "The national number is not believed: Patient/xac.p."); code != 200 || got != want {
+				if got := strings.Contains(answer, "The national number was not accepted of Patient/xac.p: "); code != 200 || got != want {
 					t.Errorf("a write with the birth date %s: %d %s; want to be told: %v", birthDate, code, answer, want)
 				}
 			}
-			if got := told("source XAC", "Patient"); got != "Patient/xac.q" {
+			if got := told("source XAC", "Patient"); got != q {
 				t.Errorf("after the correction: got %q, want the other one", got)
 			}
 		})

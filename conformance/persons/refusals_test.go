@@ -163,6 +163,71 @@ func TestMerges(t *testing.T) {
 	}
 }
 
+// TestMergesAreRemembered: a refusal covers a Patient after those that its source merged with it were deleted (IDN-130).
+func TestMergesAreRemembered(t *testing.T) {
+	for name, refused := range map[string]string{"by the number": `{"identifier":{"system":"` + nhs + `","value":"` + number + `"}}`, "by a Patient of another source": `{"reference":"Patient/xgp.p"}`, "by the first Patient": `{"reference":"Patient/xac.a"}`} {
+		for _, first := range []bool{true, false} {
+			r := newRegion(t, nil, false)
+			r.put("XGP", "Patient", "p", identifier(number))
+			refuse := func() { r.put("XGP", "Consent", "c", directive("OPTOUT", refused, "active")) }
+			if first {
+				refuse()
+			}
+			r.put("XAC", "Patient", "a", identifier(number))
+			r.put("XAC", "Patient", "b", linkTo("replaces", "xac.a"))
+			r.put("XAC", "Patient", "c", linkTo("replaces", "xac.b"))
+			r.put("XAC", "Observation", "o", observation("1")+about("xac.c"))
+			r.put("XAC", "Patient", "d", "") // somebody else
+			r.put("XAC", "Observation", "d", observation("1")+about("xac.d"))
+			if !first {
+				refuse()
+			}
+			for _, deleted := range []string{"", "a", "b"} {
+				if deleted != "" {
+					r.delete("XAC", "Patient", deleted)
+				}
+				for range 2 {
+					if got := sprint(r.rows("staff XMH", "Observation", false)); got != "1: Observation/xac.d" {
+						t.Errorf("%s, before the merge %v, %q is deleted: got %s, want the row of somebody else alone", name, first, deleted, got)
+					}
+					r.caughtUp()
+					r.restart()
+				}
+			}
+		}
+	}
+}
+
+// TestPracticeEndsItsRefusal: a practice ends the refusal that it recorded under a Patient of another source, whom the refusal hides
+// from it (IDN-133).
+func TestPracticeEndsItsRefusal(t *testing.T) {
+	for _, index := range []bool{true, false} {
+		r := newRegion(t, nil, index)
+		practice := `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP"}}]`
+		r.put("XGP", "Patient", "p", identifier(number)+practice)
+		r.put("XPI", "Patient", "p", identifier(number)+practice)
+		r.put("XAC", "Patient", "p", identifier(number)+practice)
+		r.put("XAC", "Observation", "o", observation("1")+about("xac.p"))
+		for _, of := range []string{"xac.p", "xgp.p"} {
+			body := `{"resourceType":"Consent"` + directive("OPTOUT", `{"reference":"Patient/`+of+`"}`, "active") + `}`
+			code, answer := r.send("staff XGP", http.MethodPost, "Consent", body, "Prefer", "return=representation")
+			if code != 201 {
+				t.Fatalf("record a refusal for %s: %d %s", of, code, answer)
+			}
+			if got := r.rows("staff XMH", "Observation", false); len(got) != 0 {
+				t.Errorf("refused for %s: others see %s", of, sprint(got))
+			}
+			id := gjson.Get(answer, "id").Str
+			if code, answer := r.send("staff XGP", http.MethodPut, "Consent/"+id, strings.Replace(answer, `"status":"active"`, `"status":"inactive"`, 1)); code != 200 {
+				t.Errorf("end the refusal for %s: %d %s", of, code, answer)
+			}
+			if got := r.rows("staff XMH", "Observation", false); len(got) != 1 {
+				t.Errorf("ended for %s: others see %s", of, sprint(got))
+			}
+		}
+	}
+}
+
 // TestRegisteredPractice: the practice that the patient index names records and ends refusals; without an index a practice
 // whose own Patient names itself does, and ends those alone that it recorded (IDN-133).
 func TestRegisteredPractice(t *testing.T) {

@@ -1,12 +1,19 @@
 package persons
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
+
+	"carerecord/consent/facts"
+	"carerecord/consent/worklist"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
 )
 
 // linkTo is the member link of a Patient of the patient index.
@@ -229,5 +236,99 @@ func TestProtectedNumber(t *testing.T) {
 	}
 	if err := r.server.Guard.CheckMemory(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSupersededInOneCommit: the patient index corrects the direction of a link in one transaction (IDN-134).
+func TestSupersededInOneCommit(t *testing.T) {
+	for _, d := range [][4]string{{"1", "2", number, second}, {"2", "1", second, number}} {
+		r := newRegion(t, nil, true)
+		old, current := d[0], d[1]
+		r.put("XPI", "Patient", old, identifier(d[2]))
+		r.put("XPI", "Patient", current, identifier(d[3])+linkTo("replaced-by", "xpi."+old)) // the mistake
+		r.put("XGP", "Patient", "p", identifier(d[2]))
+		r.put("XGP", "Observation", "o", observation("1")+about("xgp.p"))
+		r.put("XAC", "Patient", "p", identifier(d[3]))
+		r.put("XAC", "Observation", "o", observation("1")+about("xac.p"))
+		entry := func(id, body string) string {
+			return `{"resource":{"resourceType":"Patient","id":"xpi.` + id + `"` + body + `},"request":{"method":"PUT","url":"Patient/xpi.` + id + `"}}`
+		}
+		code, body := r.send("source XPI", http.MethodPost, "", `{"resourceType":"Bundle","type":"transaction","entry":[`+
+			entry(current, identifier(d[3]))+","+entry(old, identifier(d[2])+linkTo("replaced-by", "xpi."+current))+`]}`)
+		if code != 200 {
+			t.Fatalf("the correction: %d %s", code, body)
+		}
+		r.caughtUp()
+		for _, id := range []string{"xgp.p", "xac.p"} {
+			if got := r.rows("staff XMH", "Observation?patient="+id, false); len(got) != 2 {
+				t.Errorf("Observation?patient=%s: got %s, want the rows under both numbers", id, sprint(got))
+			}
+		}
+		if got := r.rows("staff XMH", "Patient?_count=5", false); !slices.Equal(got, []string{"Patient/xpi." + current}) {
+			t.Errorf("Patient: got %s, want the person once", sprint(got))
+		}
+	}
+}
+
+// TestSupersededCostsNoWalk: a page that shows somebody with a superseded number reads no more of the record for it (IDN-121,
+// LIM-004).
+func TestSupersededCostsNoWalk(t *testing.T) {
+	r := newRegion(t, nil, true)
+	r.server.Search.Limits.ScanMaximum = 10
+	var numbers []string
+	for n := 999_000_1000; len(numbers) < 30; n++ {
+		if s := strconv.Itoa(n); fhir.ValidNHSNumber(s) {
+			numbers = append(numbers, s)
+		}
+	}
+	slices.SortFunc(numbers, func(a, b string) int {
+		return cmp.Compare(index.PartitionOf(facts.IdentifierName(nhs, a)), index.PartitionOf(facts.IdentifierName(nhs, b)))
+	})
+	for i, n := range numbers {
+		gender := `,"gender":"male"`
+		if i < 3 {
+			gender = `,"gender":"female"`
+		}
+		r.put("XPI", "Patient", strconv.Itoa(i), identifier(n)+gender)
+	}
+	r.put("XPI", "Patient", "3", identifier(numbers[3])+`,"gender":"male"`+linkTo("replaced-by", "xpi.0"))
+	r.caughtUp()
+	if code, body := r.send("staff XGP", http.MethodGet, "Patient?gender:not=male&_count=1", ""); code != 200 {
+		t.Errorf("got %d %s, want a page", code, body)
+	}
+}
+
+// TestSignInSuperseded: a sign-in by either number leads to the Patient of the surviving one, by its birth date (IDN-122, 131, 134).
+func TestSignInSuperseded(t *testing.T) {
+	r := newRegion(t, nil, true)
+	r.put("XPI", "Patient", "1", identifier(number)+`,"birthDate":"1950-02-01"`+linkTo("replaced-by", "xpi.2"))
+	r.put("XPI", "Patient", "2", identifier(second)+`,"birthDate":"1950-01-02"`)
+	r.caughtUp()
+	for _, n := range []string{number, second} {
+		for date, want := range map[string]string{"1950-01-02": "xpi.2", "1950-02-01": ""} {
+			if in, err := r.server.Guard.SignIn(t.Context(), n, date); in.Patient != want || err != nil {
+				t.Errorf("number %s, born %s: got %q, %v, want %q", n, date, in.Patient, err, want)
+			}
+		}
+	}
+}
+
+// TestSupersededOnWorkLists: Patients of one person in several partitions are compared with each other (IDN-107).
+func TestSupersededOnWorkLists(t *testing.T) {
+	r := newRegion(t, nil, true)
+	r.put("XPI", "Patient", "2", identifier(second)+`,"birthDate":"1950-01-02"`)
+	r.put("XPI", "Patient", "1", identifier(number)+`,"birthDate":"1950-01-02"`+linkTo("replaced-by", "xpi.2"))
+	r.put("XMH", "Patient", "p", identifier(number))
+	r.put("XMH", "Patient", "q", identifier(second))
+	r.caughtUp()
+	var got []string
+	err := worklist.Walk(t.Context(), r.server.Guard, worklist.Duplicates, func() error { return nil }, func(e worklist.Entry) error {
+		for _, p := range e.Patients {
+			got = append(got, p.Reference)
+		}
+		return nil
+	})
+	if want := []string{"Patient/xmh.p", "Patient/xmh.q", "Patient/xpi.1", "Patient/xpi.2"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %s, %v, want %s", sprint(got), err, sprint(want))
 	}
 }

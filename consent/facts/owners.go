@@ -78,7 +78,7 @@ func (k *Keyer) owners(ctx context.Context, reader Reader, d store.Doc, o index.
 		}
 	}
 	for _, id := range o.Identifiers {
-		if err := add(k.ownerByIdentifier(d.Source, id), nil); err != nil {
+		if err := add(k.ownerByIdentifier(d, id), nil); err != nil {
 			return ownership{}, err
 		}
 	}
@@ -179,9 +179,11 @@ func (x indexPatients) supersedes(current, old string) (bool, error) {
 }
 
 // ownerByIdentifier resolves an owner that is named by an identifier: the person of a national number, if
-// the source traces numbers, whether or not a Patient of that number exists.
-func (k *Keyer) ownerByIdentifier(source string, id index.Identifier) ownership {
-	if name, ok := nationalName(k.Identity, id.System, id.Value); ok && k.Identity.Traces(source) {
+// the source traces numbers, whether or not a Patient of that number exists. The number in a patient's own statement is the one
+// with which the patient signed in.
+func (k *Keyer) ownerByIdentifier(d store.Doc, id index.Identifier) ownership {
+	proved := d.Ref.Type == "Consent" && d.Source == "" && Has(d.Keys, index.FactInPerson)
+	if name, ok := nationalName(k.Identity, id.System, id.Value); ok && (proved || k.Identity.Traces(d.Source)) {
 		return ownership{owners: []string{name}, resolved: true, byNumber: true}
 	}
 	return ownership{about: append(aliases(id.System, id.Value), IdentifierName(id.System, id.Value))}

@@ -53,6 +53,10 @@ func (r *Register) inForceLocked(name string) (c statement) {
 // withTied returns some Patients with all that are tied to them, directly or through others. A restricted Patient of the
 // patient index is tied to none: its number was superseded to protect somebody (IDN-134).
 func (r *Register) withTied(patients []string) []string {
+	known := map[string]bool{}
+	for _, id := range patients {
+		known[id] = true
+	}
 	for i := 0; i < len(patients); i++ {
 		for identifier := range r.identifiersOf[patients[i]] {
 			if _, tie := facts.TiedPatient(identifier); !tie {
@@ -61,7 +65,8 @@ func (r *Register) withTied(patients []string) []string {
 			//law:tied-covered
 			for tied := range r.patientsOf[identifier] {
 				protected := r.isIndexTie(identifier) && (r.restricted[patients[i]] > 0 || r.restricted[tied] > 0)
-				if !protected && !slices.Contains(patients, tied) {
+				if !protected && !known[tied] {
+					known[tied] = true
 					patients = append(patients, tied)
 				}
 			}

@@ -2,7 +2,7 @@
 // persons whose Patients have different birth dates, and Patients of one source that are one person.
 //
 // A walk reads the Patients of the record in the order of the store. All Patients of a person are in one partition
-// (IDN-113), so it keeps those of one partition in memory. It reads page by page, each in a snapshot of its own: a
+// (IDN-113), except of persons with a superseded number: it keeps those of one partition in memory, and these to the end. It reads page by page, each in a snapshot of its own: a
 // Patient that moves during the walk may be missed. Entries have ids of Patients and ODS codes of their sources; they
 // never have a national number, a name or a birth date.
 package worklist
@@ -84,7 +84,7 @@ func Walk(ctx context.Context, guard *consent.Guard, list List, pause func() err
 	if err := Check(guard, list); err != nil {
 		return err
 	}
-	w := &walk{list: list}
+	w := &walk{list: list, guard: guard}
 	where := store.Pred(store.And{})
 	if list == Contradicted {
 		where = store.Eq{Key: index.FactKey(index.FactContradicted)}
@@ -99,7 +99,7 @@ func Walk(ctx context.Context, guard *consent.Guard, list List, pause func() err
 		var err error
 		n, page.After, err = guard.PatientPage(ctx, page, where, w.patient)
 		if err == nil && n < pageSize {
-			err = w.endPartition()
+			err = w.end()
 		}
 		if err != nil {
 			return fmt.Errorf("list Patients: %w", err)
@@ -119,6 +119,17 @@ type walk struct {
 	emit      func(Entry) error
 	partition store.Partition
 	patients  []Patient // of the partition
+	spread    []Patient // of persons who may be in several partitions
+	guard     *consent.Guard
+}
+
+// end emits the entries of the last partition, and of the persons who may be in several.
+func (w *walk) end() error {
+	if err := w.endPartition(); err != nil {
+		return err
+	}
+	w.patients = w.spread
+	return w.endPartition()
 }
 
 // patient takes the next Patient in the order of the store.
@@ -141,6 +152,10 @@ func (w *walk) patient(d store.Doc, person string, explain func() (facts.PersonS
 		}
 	}
 	p.birthDate = gjson.GetBytes(d.Body, "birthDate").Str
+	if w.guard.MaySpread(person) {
+		w.spread = append(w.spread, p)
+		return nil
+	}
 	w.partition, w.patients = d.RowID.Partition, append(w.patients, p)
 	return nil
 }

@@ -31,7 +31,7 @@ func (s *Server) crossReference(ctx context.Context, c *call) (*answer, error) {
 	var a *answer
 	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitSearch), func(v *consent.View) error {
 		c.granted = v.Grant()
-		patients, err := v.PatientsByIdentifier(ctx, request.where, s.cfg.Search.Limits.PageMaximum)
+		patients, err := v.PatientsByIdentifier(ctx, request.system, request.value, request.where, s.cfg.Search.Limits.PageMaximum)
 		switch {
 		case errors.Is(err, consent.ErrManyPatients):
 			return fhir.Fault(422, "too-costly", "More than %d Patients have the identifier.", s.cfg.Search.Limits.PageMaximum)

@@ -99,7 +99,7 @@ func (x *execution) bestOfEach(ctx context.Context, patients []store.Doc) ([]per
 		if b, known := best[group[0]]; !known || x.view.Prefers(d, b) {
 			best[group[0]] = d
 		}
-		if x.view.MaySpread(group[0]) {
+		if len(group) > 1 || x.view.MaySpread(group[0]) {
 			spread[group[0]] = group
 		}
 	}
@@ -120,40 +120,29 @@ func (x *execution) bestOfEach(ctx context.Context, patients []store.Doc) ([]per
 	return out, nil
 }
 
-// bestOfAll returns the best match of a person who may be in several partitions, of whom best is the best match in one; the zero
-// Doc if one is in an earlier partition.
+// bestOfAll returns the best of all matches of a person who may be in several partitions. best is the best match in one
+// partition; the result is the zero Doc if an earlier partition has a match.
 func (x *execution) bestOfAll(ctx context.Context, group []string, best store.Doc) (store.Doc, error) {
 	here := best.RowID.Partition
 	person, err := x.view.PersonByKey(ctx, group[0])
 	if err != nil || person == nil {
 		return best, err
 	}
-	visited := []store.Partition{here}
-	for _, of := range person.Patients {
-		partition := of.RowID.Partition
-		if slices.Contains(visited, partition) {
-			continue
+	elsewhere := slices.DeleteFunc(slices.Clone(person.Patients), func(d store.Doc) bool { return d.RowID.Partition == here })
+	if x.stream != nil {
+		elsewhere, err = x.stream.Satisfying(ctx, elsewhere)
+	} else {
+		elsewhere = slices.DeleteFunc(elsewhere, func(d store.Doc) bool { return !store.Match(x.resolved[0].Where, d.Keys) })
+	}
+	for _, d := range elsewhere {
+		if d.RowID.Partition < here {
+			return store.Doc{}, err
 		}
-		visited = append(visited, partition)
-		for d, err := range x.patients(ctx, &of.RowID) {
-			if err != nil {
-				return store.Doc{}, err
-			}
-			if d.RowID.Partition != partition {
-				break
-			}
-			if !slices.Contains(group, x.view.PersonKeyOf(d)) {
-				continue
-			}
-			if partition < here {
-				return store.Doc{}, nil
-			}
-			if x.view.Prefers(d, best) {
-				best = d
-			}
+		if x.view.Prefers(d, best) {
+			best = d
 		}
 	}
-	return best, nil
+	return best, err
 }
 
 // personsInOrder fills a page in the order of the store.

@@ -66,7 +66,7 @@ func (c Chain) fromCandidates(ctx context.Context, e *Executor, from *candidates
 		}
 	}
 	if e.followsPersons(c.Target) {
-		persons, _, err := e.referredPersons(ctx, c.Type, c.Param, from.docs)
+		persons, err := e.referredPersons(ctx, c.Type, c.Param, from.docs)
 		if err != nil {
 			return nil, err
 		}
@@ -174,10 +174,7 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		crossPartition: crossPartition,
 	}
 	if s.exec.followsPersons(c.Target) {
-		out.spreadPatients = s.exec.spreadPatients(func(ctx context.Context, patients []store.Doc) ([]store.Doc, error) {
-			patients = slices.DeleteFunc(patients, func(d store.Doc) bool { return !store.Match(targets.where, d.Keys) })
-			return s.exec.satisfying(ctx, patients, targets.joins)
-		})
+		out.spreadPatients = s.exec.spreadPatients(targets.Satisfying)
 	}
 	return out, nil
 }

@@ -63,7 +63,7 @@ func (h Has) resolve(ctx context.Context, e *Executor, among *candidates) (store
 // refers.
 func (h Has) targetsOf(ctx context.Context, e *Executor, referrers []store.Doc) (idSet, error) {
 	if e.followsPersons(h.Here) {
-		persons, _, err := e.referredPersons(ctx, h.Type, h.Param, referrers)
+		persons, err := e.referredPersons(ctx, h.Type, h.Param, referrers)
 		return patientsOf(persons), err
 	}
 	found := idSet{}

@@ -37,16 +37,12 @@ func (e *Executor) refersToPersons(typ, param string, persons []*consent.Person)
 	return e.view.Index().RefersToPersons(typ, param, refs)
 }
 
-// referredPersons returns the persons to whom rows refer by a parameter, each once, and those of each row.
-func (e *Executor) referredPersons(ctx context.Context, typ, param string, rows []store.Doc) (all []*consent.Person, each [][]*consent.Person, err error) {
+// referredPersons returns the persons to whom rows refer by a parameter, each once.
+func (e *Executor) referredPersons(ctx context.Context, typ, param string, rows []store.Doc) (all []*consent.Person, err error) {
 	x := e.view.Index()
-	each = make([][]*consent.Person, len(rows))
 	seen := map[*consent.Person]bool{}
-	note := func(i int, p *consent.Person) {
-		if p == nil || slices.Contains(each[i], p) {
-			return
-		}
-		if each[i] = append(each[i], p); !seen[p] {
+	note := func(p *consent.Person) {
+		if p != nil && !seen[p] {
 			seen[p], all = true, append(all, p)
 		}
 	}
@@ -54,7 +50,7 @@ func (e *Executor) referredPersons(ctx context.Context, typ, param string, rows 
 	for _, d := range rows {
 		to, err := x.ReferredIDs(typ, param, "Patient", d.Keys)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, id := range to {
 			ids[id] = true
@@ -63,32 +59,28 @@ func (e *Executor) referredPersons(ctx context.Context, typ, param string, rows 
 	byID := map[string]*consent.Person{}
 	for chunk := range slices.Chunk(ids.list(), LookupChunk) {
 		if err := e.personsByID(ctx, chunk, byID); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	for i, d := range rows {
-		to, err := x.ReferredIDs(typ, param, "Patient", d.Keys)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, id := range to {
-			note(i, byID[id])
-		}
+	for _, p := range byID {
+		note(p)
+	}
+	for _, d := range rows {
 		numbers, err := x.ReferredNumbers(typ, param, d.Keys)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, number := range numbers {
 			p, err := e.view.PersonByNumber(ctx, number.System, number.Value)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			if p != nil && slices.Contains(index.Owners(d.Keys), p.KeyOf(number.Value)) {
-				note(i, p)
+				note(p)
 			}
 		}
 	}
-	return all, each, nil
+	return all, nil
 }
 
 // personsByID adds the persons of visible Patients, by the id of the Patient.

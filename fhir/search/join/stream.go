@@ -101,6 +101,12 @@ func (s *Stream) Rows(ctx context.Context, after *store.RowID) iter.Seq2[store.D
 	}
 }
 
+// Satisfying returns those of some visible documents of the type, with keys, that satisfy all conditions. It changes docs.
+func (s *Stream) Satisfying(ctx context.Context, docs []store.Doc) ([]store.Doc, error) {
+	docs = slices.DeleteFunc(docs, func(d store.Doc) bool { return !store.Match(s.where, d.Keys) })
+	return s.exec.satisfying(ctx, docs, s.joins)
+}
+
 // ends collects the documents of a type that satisfy a node, without bodies. It is incomplete if there are more than max,
 // or no index can propose them.
 func (e *Executor) ends(ctx context.Context, typ string, n Node, max int) (found []store.Doc, complete bool, err error) {
