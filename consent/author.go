@@ -41,7 +41,10 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte, current s
 	}
 	if p.Kind == Patient {
 		own := c.view.grant.own
-		if ref.ID == p.Patient {
+		switch {
+		case own.person == "":
+			return notAllowed(g)
+		case ref.ID == p.Patient || c.ownStatementOf(current, ref):
 			return nil
 		}
 		// A Patient who is hidden from the writer is like an absent one.
@@ -49,7 +52,7 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte, current s
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("read the patient of a directive: %w", err)
 		}
-		if err != nil || own.person == "" || !own.isOwn(ref.ID) {
+		if err != nil || !own.isOwn(ref.ID) {
 			return notAllowed(g)
 		}
 		return nil
@@ -77,6 +80,15 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte, current s
 		return notAllowed(g)
 	}
 	return nil
+}
+
+// ownStatementOf reports whether a stored Consent is one that the patient who writes made, about a Patient that may be deleted or
+// somebody else by now.
+func (c *commitBuilder) ownStatementOf(d store.Doc, patient fhir.Ref) bool {
+	own := c.view.grant.own
+	ref, ok := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gjson.GetBytes(d.Body, "patient.reference").Str)
+	return d.Ref.Type == "Consent" && d.Source == "" && ok && ref.Type == "Patient" && ref.ID == patient.ID &&
+		slices.ContainsFunc(index.Names(d.Keys, index.MakerPrefix()), func(person string) bool { return slices.Contains(own.group, person) })
 }
 
 // ownDirectiveFor reports whether a stored Consent is a directive that the organisation of the writer recorded for a Patient.
@@ -110,6 +122,9 @@ func (c *commitBuilder) registration(ctx context.Context, patient store.Doc) (st
 	group, err := c.view.guard.groupOf(ctx, c.view.snap, personKey(patient))
 	if err != nil {
 		return store.Doc{}, err
+	}
+	if !facts.IsIdentifierName(group[0]) { // a directive of one who is not joined covers the person of the number that it bears
+		group = append(group, index.Names(patient.Keys, index.NumberPrefix())...)
 	}
 	var own store.Doc
 	for _, person := range group { // the surviving number first

@@ -198,7 +198,7 @@ func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
 	}
 	var id string
 	if err := g.store.Read(ctx, func(snap store.Snapshot) error {
-		named, err := g.findNamed(ctx, snap, n, func(store.Doc) bool { return false })
+		named, err := g.findNamed(ctx, snap, n, func(store.Doc) bool { return false }, func(store.Doc) bool { return false })
 		id = named.id
 		return err
 	}); err != nil {

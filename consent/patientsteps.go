@@ -17,7 +17,7 @@ import (
 // patient is step 3: it finds the named patient. A search under a token that is bound to a patient
 // names that patient.
 func patient(ctx context.Context, d *decision) *Refusal {
-	named, err := d.guard.findNamed(ctx, d.snap, d.req.Named, d.absent)
+	named, err := d.guard.findNamed(ctx, d.snap, d.req.Named, d.absent, d.shown)
 	if err == nil && d.p.Kind == Patient {
 		d.grant.own, err = d.guard.newOwnRecord(ctx, d.snap, d.p, d.grant.failed)
 		if d.req.Named.None() {
@@ -46,34 +46,52 @@ func (d *decision) absent(p store.Doc) bool {
 	return d.p.Kind == Staff && facts.Has(p.Keys, index.FactContradicted) && !store.Match(fromSource(d.p.Organisation), p.Keys)
 }
 
+// shown reports whether staff see a Patient by the steps up to here: where several Patients are named, one who is hidden must not
+// decide whether they are one person.
+func (d *decision) shown(p store.Doc) bool {
+	return d.p.Kind == Staff && store.Match(d.grant.pipeline("Patient"), p.Keys)
+}
+
 // findNamed returns the person who is named, with the best of the Patients that name it; the zero namedPerson if
-// that is nobody, or not one person. Patients that absent reports do not count.
-func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient, absent func(store.Doc) bool) (namedPerson, error) {
+// that is nobody, or not one person. Patients that absent reports do not count. By a national number only the Patients that are
+// joined by it count, if there are some; of these, only those that shown reports, if there are some.
+func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient, absent, shown func(store.Doc) bool) (namedPerson, error) {
 	if n.Where != nil {
-		var best store.Doc
-		var found [][]store.Key
-		var group []string
+		var matches []store.Doc
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
-			switch {
-			case err != nil:
+			if err != nil {
 				return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
-			case absent(p):
-				continue
-			case best.Version == 0:
-				best = p
-			case personKey(best) != personKey(p):
-				var err error
-				if group, err = g.groupOf(ctx, snap, personKey(best)); err != nil || !slices.Contains(group, personKey(p)) {
-					return namedPerson{}, err
-				}
+			}
+			if !absent(p) {
+				matches = append(matches, p)
+			}
+		}
+		if len(matches) == 0 {
+			return namedPerson{}, nil
+		}
+		group, err := g.groupOf(ctx, snap, personKey(matches[0]))
+		if name, ok := g.keyer.NationalName(n.System, n.Value); err == nil && ok {
+			if group, err = g.groupOf(ctx, snap, name); err == nil {
+				matches = those(matches, func(p store.Doc) bool { return slices.Contains(group, personKey(p)) })
+			}
+		}
+		matches = those(matches, shown)
+		if err == nil && !slices.Contains(group, personKey(matches[0])) {
+			group, err = g.groupOf(ctx, snap, personKey(matches[0]))
+		}
+		if err != nil {
+			return namedPerson{}, err
+		}
+		best := matches[0]
+		var found [][]store.Key
+		for _, p := range matches {
+			if !slices.Contains(group, personKey(p)) {
+				return namedPerson{}, nil
 			}
 			if g.prefers(p, best, group) {
 				best = p
 			}
 			found = append(found, p.Keys)
-		}
-		if best.Version == 0 {
-			return namedPerson{}, nil
 		}
 		return namedPerson{id: best.Ref.ID, person: personKey(best), found: found}, nil
 	}
@@ -91,6 +109,15 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 		return namedPerson{}, nil
 	}
 	return namedPerson{n.ID, personKey(p), p.Keys, [][]store.Key{p.Keys}}, nil
+}
+
+// those returns the Patients that a function reports, or all if it reports none.
+func those(patients []store.Doc, is func(store.Doc) bool) []store.Doc {
+	some := slices.DeleteFunc(slices.Clone(patients), func(p store.Doc) bool { return !is(p) })
+	if len(some) == 0 {
+		return patients
+	}
+	return some
 }
 
 // restriction is step 4 in part: only the source sees a Patient labelled R, V or REDACTED. The

@@ -81,10 +81,13 @@ type Request struct {
 	Write bool
 }
 
-// NamedPatient names a patient: by id, or by a predicate that exactly one Patient must match.
+// NamedPatient names a patient: by id, or by an identifier, with the predicate of the Patients that have it. They must be one
+// person.
 type NamedPatient struct {
 	ID    string
 	Where store.Pred
+	// System and Value are those of the identifier; empty for unknown.
+	System, Value string
 }
 
 // None reports whether nobody is named.

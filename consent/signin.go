@@ -58,10 +58,12 @@ func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, e
 	if err != nil || best.Version == 0 {
 		return SignIn{}, unavailable(err)
 	}
+	agrees := born[birthDate]
 	if g.keyer.Identity.IsIndex(best.Source) {
-		born = map[string]bool{gjson.GetBytes(best.Body, "birthDate").Str: true}
+		of := gjson.GetBytes(best.Body, "birthDate").Str
+		agrees = of != "" && facts.SameDate(of, birthDate)
 	}
-	if birthDate != "" && !born[birthDate] {
+	if birthDate != "" && !agrees {
 		return SignIn{}, nil
 	}
 	person := personKey(best)

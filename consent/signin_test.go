@@ -113,3 +113,34 @@ func TestOwnRefusalByNumber(t *testing.T) {
 		t.Error("it is ended, and others do not see the row")
 	}
 }
+
+// TestStatementsStayWithTheirPerson: a statement that a patient made is theirs, also when the Patient whom it names becomes somebody
+// else, who neither sees nor ends it, or is deleted (IDN-130, 131, CON-409).
+func TestStatementsStayWithTheirPerson(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	const other, id = "9990000026", "0123456789abcdef0123456789abcdef"
+	r.mustPut(r.source("G"), patientWith("G.1", number))
+	r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	statement := directive(id, "opt-out", `{"reference":"Patient/A.1"}`)
+	if err := r.tryCreate(r.patient("G.1"), statement); err != nil {
+		t.Fatal(err)
+	}
+	r.mustPut(r.source("A"), patientWith("A.1", other))
+	r.caughtUp()
+	ended := strings.Replace(statement, `"status":"active"`, `"status":"inactive"`, 1)
+	if r.sees(r.patient("A.1"), "Consent", id) || r.put(r.patient("A.1"), ended) == nil {
+		t.Error("somebody else sees or ends the statement")
+	}
+	if !r.sees(r.patient("G.1"), "Consent", id) || r.sees(r.staff("A"), "Observation", "G.o") {
+		t.Error("the patient does not see the own statement, or it is not in force")
+	}
+	r.delete(r.source("A"), "Patient", "A.1")
+	r.caughtUp()
+	if !r.sees(r.patient("G.1"), "Consent", id) {
+		t.Error("the Patient whom it names is deleted: the patient does not see the own statement")
+	}
+	if err := r.put(r.patient("G.1"), ended); err != nil || !r.sees(r.staff("A"), "Observation", "G.o") {
+		t.Errorf("the patient ends the own statement: %v", err)
+	}
+}

@@ -255,21 +255,15 @@ func (e *evaluator) inForce(name string) statements {
 	if strings.HasPrefix(name, "nhs:") || strings.HasPrefix(name, tie) {
 		patients = e.bearersOf(name)
 	}
-	for i := 0; i < len(patients); i++ {
-		patient := patients[i]
+	for _, patient := range e.withTied(patients) {
 		add(patient)
-		for _, tied := range e.tiedTo(patient) {
-			if !slices.Contains(patients, tied) {
-				patients = append(patients, tied)
-			}
-		}
 		if strings.Contains(name, ":") && !validNumber(name) && !strings.HasPrefix(name, tie) || !e.remembered(patient) {
 			continue
 		}
 		for number := range e.numbers[patient] {
 			add(number)
 			if validNumber(number) {
-				for _, same := range e.bearersOf(number) {
+				for _, same := range e.withTied(e.bearersOf(number)) {
 					add(same)
 				}
 			}
@@ -277,6 +271,18 @@ func (e *evaluator) inForce(name string) statements {
 	}
 	e.inForceOf[name] = s
 	return s
+}
+
+// withTied returns some Patients with all that are tied to them, directly or through others.
+func (e *evaluator) withTied(patients []string) []string {
+	for i := 0; i < len(patients); i++ {
+		for _, tied := range e.tiedTo(patients[i]) {
+			if !slices.Contains(patients, tied) {
+				patients = append(patients, tied)
+			}
+		}
+	}
+	return patients
 }
 
 // tiedTo returns the ids of the Patients that a link of type replaces or replaced-by ties to a Patient of the same source,
@@ -405,6 +411,14 @@ func (e *evaluator) namedPerson(q question) string {
 			named = append(named, v)
 		}
 	}
+	if name := numberName(q.patientNumber); q.patientNumber != "" {
+		if validNumber(name) && !e.region.literal {
+			named = those(named, func(v *version) bool { key, _ := e.personOf(v); return e.samePerson(key, name) })
+		}
+		if e.requester.staff {
+			named = those(named, e.shownAtFirst)
+		}
+	}
 	person := ""
 	if q.patientNumber == "" && len(named) == 1 { // by its id, a hidden Patient of a visible person is absent
 		if key, _ := e.personOf(named[0]); e.requester.staff && !e.recordHidden(key) && !e.visibleToStaff(named[0]) {
@@ -419,6 +433,23 @@ func (e *evaluator) namedPerson(q question) string {
 		person = key
 	}
 	return person
+}
+
+// shownAtFirst reports whether staff see a Patient, as far as a Decider has not spoken.
+func (e *evaluator) shownAtFirst(v *version) bool {
+	decided := e.decision.NoRecord
+	e.decision.NoRecord = nil
+	defer func() { e.decision.NoRecord = decided }()
+	return e.visibleToStaff(v)
+}
+
+// those returns the versions that a function reports, or all if it reports none.
+func those(versions []*version, is func(*version) bool) []*version {
+	some := slices.DeleteFunc(slices.Clone(versions), func(v *version) bool { return !is(v) })
+	if len(some) == 0 {
+		return versions
+	}
+	return some
 }
 
 // hasIdentifier reports whether a version of a Patient has an NHS number as it is spelt.

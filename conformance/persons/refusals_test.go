@@ -228,6 +228,73 @@ func TestPracticeEndsItsRefusal(t *testing.T) {
 	}
 }
 
+// TestRefusalBehindATie: a number that a Patient no longer has connects it with refusals of Patients that are tied to others of the
+// number (IDN-130).
+func TestRefusalBehindATie(t *testing.T) {
+	r := newRegion(t, nil, false)
+	r.put("XAC", "Patient", "a", "")
+	r.put("XAC", "Patient", "b", identifier(number)+linkTo("replaces", "xac.a"))
+	r.put("XGP", "Consent", "c", directive("OPTOUT", `{"reference":"Patient/xac.a"}`, "active"))
+	r.put("XCO", "Patient", "c", identifier(number))
+	r.put("XCO", "Observation", "o", observation("1")+about("xco.c"))
+	for _, numbers := range []string{"", identifier(second), ""} {
+		for range 2 {
+			if got := r.rows("staff XMH", "Observation", false); len(got) > 0 {
+				t.Errorf("its number is %q: others see %s", numbers, sprint(got))
+			}
+			r.caughtUp()
+			r.restart()
+		}
+		r.put("XCO", "Patient", "c", numbers)
+	}
+}
+
+// TestUnjoinedPatientOfTheNumber: who is the registered practice of a person does not follow from a Patient who contradicts the
+// patient index (IDN-133).
+func TestUnjoinedPatientOfTheNumber(t *testing.T) {
+	r := newRegion(t, nil, true)
+	practice := func(ods string) string {
+		return `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"` + ods + `"}}]`
+	}
+	r.put("XPI", "Patient", "p", identifier(number)+practice("XGP")+`,"birthDate":"1950-01-02"`)
+	r.put("XAC", "Patient", "p", identifier(number)+practice("XAC")+`,"birthDate":"1960-01-02"`)
+	body := `{"resourceType":"Consent"` + directive("OPTOUT", `{"reference":"Patient/xac.p"}`, "active") + `}`
+	if code, answer := r.send("staff XAC", http.MethodPost, "Consent", body); code != 403 {
+		t.Errorf("the hospital records a refusal for the person of its contradicted Patient: %d %s", code, answer)
+	}
+}
+
+// TestHiddenPatientsNameNobody: whether a search by an identifier names one person, and so whether it has the notice that rows are
+// withheld, does not depend on Patients who are hidden, nor on those whose number does not count (CON-1103, IDN-120).
+func TestHiddenPatientsNameNobody(t *testing.T) {
+	r := newRegion(t, nil, false)
+	local := func(number string) string {
+		return strings.TrimSuffix(identifier(number), "]") + `,{"system":"http://local","value":"7"}]`
+	}
+	label := `,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}`
+	r.put("XGP", "Patient", "p", local(number))
+	r.put("XGP", "Observation", "o", observation("1")+about("xgp.p"))
+	r.put("XGP", "Observation", "hidden", observation("1")+label+about("xgp.p"))
+	searches := []string{"Patient?identifier=http://local|7", "Patient?identifier=" + nhs + "|" + number, "Observation?patient:identifier=" + nhs + "|" + number}
+	notices := func(when string, paths []string) {
+		t.Helper()
+		r.caughtUp()
+		for _, path := range paths {
+			if _, body := r.send("staff XMH", http.MethodGet, path, ""); !strings.Contains(body, "confidential-items") {
+				t.Errorf("%s: GET %s has no notice: %s", when, path, body)
+			}
+		}
+	}
+	notices("at first", searches)
+	r.put("XCO", "Patient", "q", local(second))
+	r.put("XCO", "Consent", "c", directive("OPTOUT", `{"reference":"Patient/xco.q"}`, "active"))
+	notices("beside one who opted out", searches)
+	r.put("XCO", "Patient", "q", local(second)+label)
+	notices("beside a labelled one", searches)
+	r.put("XUN", "Patient", "p", identifier(number))
+	notices("beside one whose number does not count", searches[1:])
+}
+
 // TestRegisteredPractice: the practice that the patient index names records and ends refusals; without an index a practice
 // whose own Patient names itself does, and ends those alone that it recorded (IDN-133).
 func TestRegisteredPractice(t *testing.T) {

@@ -64,6 +64,11 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 	}
 	keys = append(keys, k.namedFacts(d, row, about)...)
 	keys = append(keys, CarriedFacts(d.Keys)...)
+	if Has(d.Keys, index.FactInPerson) && len(index.Names(d.Keys, index.MakerPrefix())) == 0 { // the first version
+		for _, person := range about.owners {
+			keys = append(keys, index.MakerKey(person))
+		}
+	}
 	if d.Ref.Type == "Patient" {
 		if keys, err = k.appendIdentifiers(ctx, reader, d, keys); err != nil {
 			return Keyed{}, err
@@ -100,13 +105,17 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 	return Keyed{Keys: MarkKeys(keys, id.Partition, false), RowID: id}, nil
 }
 
-// CarriedFacts are the facts that follow from the author of the first version. They are carried from
-// version to version.
+// CarriedFacts are the facts that follow from the author of the first version, and the person about whom it was made: a Patient
+// may become somebody else. They are carried from version to version.
 func CarriedFacts(keys []store.Key) []store.Key {
-	if Has(keys, index.FactInPerson) {
-		return []store.Key{index.FactKey(index.FactInPerson)}
+	if !Has(keys, index.FactInPerson) {
+		return nil
 	}
-	return nil
+	out := []store.Key{index.FactKey(index.FactInPerson)}
+	for _, person := range index.Names(keys, index.MakerPrefix()) {
+		out = append(out, index.MakerKey(person))
+	}
+	return store.Sorted(out)
 }
 
 // appendIdentifiers adds the identifiers that a Patient has or had: a directive by one of them covers

@@ -19,7 +19,7 @@ import (
 
 // Version is the version of the keys that a Keyer adds to those of a body. A change that gives
 // a document other keys increments it.
-const Version = 10
+const Version = 11
 
 // Keyer makes the keys of documents. It is safe for concurrent use.
 type Keyer struct {

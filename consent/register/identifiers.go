@@ -55,7 +55,7 @@ func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers,
 			}
 		}
 		for _, name := range identifiers {
-			if err := f.identifier(ctx, name); err != nil {
+			if err := f.identifier(ctx, name, false); err != nil {
 				return err
 			}
 		}
@@ -67,11 +67,11 @@ func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers,
 	return nil
 }
 
-// finder links the Patients of one FindPatients. Each Patient is read, and each identifier is looked up, once.
+// finder links the Patients of one FindPatients. Each Patient is read, and each identifier is looked up, at most twice.
 type finder struct {
 	register         *Register
 	snap             store.Snapshot
-	searched, linked map[string]bool // identifiers; ids of Patients, true with all connecting identifiers
+	searched, linked map[string]bool // identifiers; ids of Patients; true with all connecting identifiers
 }
 
 // patient links a Patient and those tied to it. with says that there may be a statement about its id: then all that have or
@@ -103,7 +103,7 @@ func (f *finder) follow(ctx context.Context, names []string, with bool) error {
 			}
 		}
 		if tie || with && f.register.connects(name) {
-			if err := f.identifier(ctx, name); err != nil {
+			if err := f.identifier(ctx, name, tie && with); err != nil {
 				return err
 			}
 		}
@@ -111,12 +111,12 @@ func (f *finder) follow(ctx context.Context, names []string, with bool) error {
 	return nil
 }
 
-// identifier links the Patients that have or had an identifier, and those tied to them.
-func (f *finder) identifier(ctx context.Context, name string) error {
-	if f.searched[name] {
+// identifier links the Patients that have or had an identifier, and those tied to them. with is that of patient.
+func (f *finder) identifier(ctx context.Context, name string, with bool) error {
+	if all, known := f.searched[name]; all || known && !with {
 		return nil
 	}
-	f.searched[name] = true
+	f.searched[name] = with
 	var found []string
 	for d, err := range f.snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(name)}, KeysOnly: true}) {
 		if err != nil {
@@ -126,7 +126,7 @@ func (f *finder) identifier(ctx context.Context, name string) error {
 	}
 	found = append(found, f.register.inFlightWith(name)...)
 	for _, id := range found {
-		if err := f.patient(ctx, id, false); err != nil {
+		if err := f.patient(ctx, id, with); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,10 @@ func (r *Register) relevant(identifier, of string) bool {
 	}
 	_, tie := facts.TiedPatient(identifier)
 	for patient := range r.patientsOf[identifier] {
-		if r.patientCount[patient] > 0 || tie && patient != of {
+		if tie && patient != of {
+			return true
+		}
+		if slices.ContainsFunc(r.withTied([]string{patient}, false), func(id string) bool { return r.patientCount[id] > 0 }) {
 			return true
 		}
 	}

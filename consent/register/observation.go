@@ -31,7 +31,7 @@ func (r *Register) inForceLocked(name string) (c statement) {
 	if facts.IsIdentifierName(name) {
 		patients = slices.Collect(maps.Keys(r.patientsOf[name])) // the identifier may mean each of them
 	}
-	for _, patient := range r.withTied(patients) {
+	for _, patient := range r.withTied(patients, true) {
 		if add(patient); facts.IsIdentifierName(name) && !r.connects(name) {
 			continue // one of the source's own identifiers
 		}
@@ -42,7 +42,7 @@ func (r *Register) inForceLocked(name string) (c statement) {
 				continue
 			}
 			//law:same-number-covered
-			for same := range r.patientsOf[identifier] {
+			for _, same := range r.withTied(slices.Collect(maps.Keys(r.patientsOf[identifier])), true) {
 				add(same)
 			}
 		}
@@ -50,9 +50,9 @@ func (r *Register) inForceLocked(name string) (c statement) {
 	return c
 }
 
-// withTied returns some Patients with all that are tied to them, directly or through others. A restricted Patient of the
-// patient index is tied to none: its number was superseded to protect somebody (IDN-134).
-func (r *Register) withTied(patients []string) []string {
+// withTied returns some Patients with all that are tied to them, directly or through others. With protect, a restricted Patient
+// of the patient index is tied to none: its number was superseded to protect somebody (IDN-134).
+func (r *Register) withTied(patients []string, protect bool) []string {
 	known := map[string]bool{}
 	for _, id := range patients {
 		known[id] = true
@@ -64,7 +64,7 @@ func (r *Register) withTied(patients []string) []string {
 			}
 			//law:tied-covered
 			for tied := range r.patientsOf[identifier] {
-				protected := r.isIndexTie(identifier) && (r.restricted[patients[i]] > 0 || r.restricted[tied] > 0)
+				protected := protect && r.isIndexTie(identifier) && (r.restricted[patients[i]] > 0 || r.restricted[tied] > 0)
 				if !protected && !known[tied] {
 					known[tied] = true
 					patients = append(patients, tied)

@@ -53,6 +53,7 @@ func TestDecode(t *testing.T) {
 		{NumberKey("nhs:9000000009"), "has number", "", `name "nhs:9000000009"`},
 		{PatientKey("1"), "patient", "", `id "1"`},
 		{NamesNumberKey("nhs:9000000009"), "names number", "", `person "nhs:9000000009"`},
+		{MakerKey("nhs:9000000009"), "made about", "", `person "nhs:9000000009"`},
 		{HomeKey("nhs:9000000009"), "home", "", `name "nhs:9000000009"`},
 		{BearsKey("nhs:9000000009"), "has identifier", "", `name "nhs:9000000009"`},
 		{AttachesKey("b", "XGP01"), "attaches", "", `binary "b", ods "XGP01"`},
@@ -115,7 +116,7 @@ func TestDecode(t *testing.T) {
 			t.Errorf("no key of class %c is tried", c.class)
 		}
 	}
-	for _, k := range []store.Key{"", "\x00", "\x00\x00", "\x00\x0a1", "\x00\x00q1", "\x01\x00", prefix(code, '?'), prefix(0x300, classCode) + "a\x00b",
+	for _, k := range []store.Key{"", "\x00", "\x00\x00", "\x00\x0b1", "\x00\x00q1", "\x01\x00", prefix(code, '?'), prefix(0x300, classCode) + "a\x00b",
 		prefix(value, classNumber) + "p", prefix(date, classDate) + "d", prefix(value, classNumber) + store.Key("p\x80\x00\x00"+strings.Repeat("\x01", 17)), prefix(code|verifies, classPresent) + "x"} {
 		if got, ok := Decode(k); ok {
 			t.Errorf("%q is no key, and decodes as %+v", string(k), got)

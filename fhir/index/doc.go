@@ -66,6 +66,7 @@
 //	0   name          is a Patient whose current version has this valid national number, by its name as in fact
 //	                  7 [facts/tracked.go]
 //	0   name          is a Patient in the partition of this name: its national number, or its id [facts/home.go]
+//	10  person        is a Consent that staff or a patient recorded when its patient was this person [where.go]
 //	0   id            is about the Patient with this id: it is that Patient, refers to it as its patient, or
 //	                  inherits owners from a document that does [backlog/stale.go]
 //

@@ -20,6 +20,7 @@ const (
 	factAbout      = "\x00\x07"
 	factCovers     = "\x00\x08"
 	factBears      = "\x00\x09"
+	factMaker      = "\x00\x0a"
 	crossAttaches  = "\x00\x00h"
 	crossSourceRow = "\x00\x00o"
 	crossIrregular = "\x00\x00x"
@@ -55,6 +56,12 @@ func NumberKey(name string) store.Key { return factNumber + store.Key(name) }
 
 // NumberPrefix is the prefix of NumberKey, followed by the name.
 func NumberPrefix() store.Key { return factNumber }
+
+// MakerKey says that a Consent was recorded in person about a person, by person key: that of its patient when it was made.
+func MakerKey(person string) store.Key { return factMaker + store.Key(person) }
+
+// MakerPrefix is the prefix of MakerKey, followed by the person key.
+func MakerPrefix() store.Key { return factMaker }
 
 // HomeKey says that a Patient is in the partition of a name (IDN-113).
 func HomeKey(name string) store.Key { return factHome + store.Key(name) }

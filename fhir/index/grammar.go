@@ -56,6 +56,7 @@ func facts() []keyFact {
 		{crossByNumber, "names number", []piece{{"person", asText}}, "is about this person, and refers to the person by its national number", "persons.go"},
 		{factNumber, "has number", name, "is a Patient whose current version has this valid national number, by its name as in fact 7", "facts/tracked.go"},
 		{factHome, "home", name, "is a Patient in the partition of this name: its national number, or its id", "facts/home.go"},
+		{factMaker, "made about", []piece{{"person", asText}}, "is a Consent that staff or a patient recorded when its patient was this person", "where.go"},
 		{factPatient, "patient", []piece{{"id", asText}}, "is about the Patient with this id: it is that Patient, refers to it as its patient, or inherits owners from a document that does", "backlog/stale.go"},
 	}
 }

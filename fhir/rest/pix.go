@@ -98,7 +98,7 @@ func (s *Server) readPIX(c *call) (pixRequest, error) {
 	if r.where, err = s.cfg.Index.Predicate(q); err != nil {
 		return r, fhir.Fault(400, "value", "sourceIdentifier: %v", err)
 	}
-	if r.named.Where = r.where; own {
+	if r.named = (consent.NamedPatient{Where: r.where, System: r.system, Value: r.value}); own {
 		r.named = consent.NamedPatient{ID: id}
 	}
 	return r, nil

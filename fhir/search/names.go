@@ -29,7 +29,7 @@ func (p *planner) name(param Param, def index.Param, values []string, pred store
 		if param.Name == "_id" {
 			p.named = append(p.named, patientByID(values[0]))
 		} else if isOneIdentifier(values[0]) {
-			p.named = append(p.named, consent.NamedPatient{Where: pred})
+			p.named = append(p.named, patientByIdentifier(values[0], pred))
 		}
 	case subject && param.Modifier != "missing":
 		for _, value := range values {
@@ -44,6 +44,15 @@ func patientByID(value string) consent.NamedPatient {
 		return consent.NamedPatient{}
 	}
 	return consent.NamedPatient{ID: value}
+}
+
+// patientByIdentifier names the patient with an identifier, a token.
+func patientByIdentifier(token string, where store.Pred) consent.NamedPatient {
+	n := consent.NamedPatient{Where: where}
+	if parts, err := index.Split(token, '|'); err == nil && len(parts) == 2 {
+		n.System, n.Value = parts[0], parts[1]
+	}
+	return n
 }
 
 // isOneIdentifier reports whether a token can name one patient: a value without a separator, or
@@ -63,7 +72,7 @@ func (p *planner) subject(param Param, def index.Param, value string) consent.Na
 		if err != nil {
 			return consent.NamedPatient{}
 		}
-		return consent.NamedPatient{Where: where}
+		return patientByIdentifier(value, where)
 	}
 	value, err := index.Unescape(value)
 	if err != nil {
@@ -99,6 +108,6 @@ func (p *planner) nameByChain(c join.Chain, expr string, values []string) {
 	case len(values) > 1:
 		p.named = append(p.named, consent.NamedPatient{}, consent.NamedPatient{})
 	case isNHSNumber(values[0]):
-		p.named = append(p.named, consent.NamedPatient{Where: l.Pred})
+		p.named = append(p.named, patientByIdentifier(values[0], l.Pred))
 	}
 }

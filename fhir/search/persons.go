@@ -159,19 +159,23 @@ func (x *execution) personsInOrder(ctx context.Context, at Cursor, page *Page) e
 		}
 		rows = append(rows, row)
 	}
-	docs, err := x.withBodies(ctx, rows)
+	byRef, err := x.bodiesOf(ctx, rows)
 	if err != nil {
 		return err
 	}
-	for i, d := range docs {
-		position := rows[i].at
+	for _, row := range rows {
+		d, shown := byRef[row.doc.Ref]
+		if !shown { // a refusal came in between
+			continue
+		}
+		position := row.at
 		page.Matches, page.Cursors = append(page.Matches, d), append(page.Cursors, Cursor{After: &position})
 	}
 	return nil
 }
 
-// withBodies reads the Patients of some rows, in their order.
-func (x *execution) withBodies(ctx context.Context, rows []personRow) ([]store.Doc, error) {
+// bodiesOf reads the Patients of some rows.
+func (x *execution) bodiesOf(ctx context.Context, rows []personRow) (map[store.Ref]store.Doc, error) {
 	refs := make([]store.Ref, len(rows))
 	for i, row := range rows {
 		refs[i] = row.doc.Ref
@@ -183,15 +187,7 @@ func (x *execution) withBodies(ctx context.Context, rows []personRow) ([]store.D
 		}
 		byRef[d.Ref] = d
 	}
-	out := make([]store.Doc, len(rows))
-	for i, ref := range refs {
-		d, found := byRef[ref]
-		if !found {
-			return nil, fmt.Errorf("a row of a page is missing: %w", store.ErrUnavailable)
-		}
-		out[i] = d
-	}
-	return out, nil
+	return byRef, nil
 }
 
 // countPersons counts the persons, at most max of them if max > 0.

@@ -55,7 +55,11 @@ func TestNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return consent.NamedPatient{Where: p}
+		n := consent.NamedPatient{Where: p}
+		if system, value, both := strings.Cut(value, "|"); both {
+			n.System, n.Value = system, value
+		}
+		return n
 	}
 	one := consent.NamedPatient{ID: "1"}
 	const nhs = "https://fhir.nhs.uk/Id/nhs-number"

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -35,6 +36,9 @@ func (x *execution) sorted(ctx context.Context, at Cursor, page *Page) error {
 	for _, r := range rows[from:to] {
 		d, err := x.view.Get(ctx, r.ref)
 		//law:sort-fetched
+		if errors.Is(err, store.ErrNotFound) { // a refusal came in between
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("fetch a sorted row: %w", err)
 		}
