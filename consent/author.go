@@ -41,10 +41,7 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte, current s
 	}
 	if p.Kind == Patient {
 		own := c.view.grant.own
-		switch {
-		case own.person == "":
-			return notAllowed(g)
-		case ref.ID == p.Patient || c.ownStatementOf(current, ref):
+		if ref.ID == p.Patient || c.ownStatementOf(current, ref) {
 			return nil
 		}
 		// A Patient who is hidden from the writer is like an absent one.
@@ -52,7 +49,7 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte, current s
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("read the patient of a directive: %w", err)
 		}
-		if err != nil || !own.isOwn(ref.ID) {
+		if err != nil || own.person == "" || !own.isOwn(ref.ID) {
 			return notAllowed(g)
 		}
 		return nil

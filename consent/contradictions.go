@@ -24,7 +24,7 @@ func (v *View) Contradictions(lists ...[]store.Doc) []fhir.Issue {
 				continue
 			}
 			reason := facts.OtherBirthday
-			if v.guard.keyer.HasTwoNumbers(*d) {
+			if facts.Has(d.Keys, index.FactTwoNumbers) {
 				reason = facts.TwoNumbers
 			}
 			if len(named[reason]) == namedContradictions {

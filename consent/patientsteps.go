@@ -58,12 +58,13 @@ func (d *decision) shown(p store.Doc) bool {
 func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient, absent, shown func(store.Doc) bool) (namedPerson, error) {
 	if n.Where != nil {
 		var matches []store.Doc
+		var found [][]store.Key
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
 			if err != nil {
 				return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
 			}
 			if !absent(p) {
-				matches = append(matches, p)
+				matches, found = append(matches, p), append(found, p.Keys)
 			}
 		}
 		if len(matches) == 0 {
@@ -83,7 +84,6 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 			return namedPerson{}, err
 		}
 		best := matches[0]
-		var found [][]store.Key
 		for _, p := range matches {
 			if !slices.Contains(group, personKey(p)) {
 				return namedPerson{}, nil
@@ -91,7 +91,6 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 			if g.prefers(p, best, group) {
 				best = p
 			}
-			found = append(found, p.Keys)
 		}
 		return namedPerson{id: best.Ref.ID, person: personKey(best), found: found}, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,14 +74,14 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 		answer := part.do(p, q)
 		g.noteCreated(answer.Header().Get("Location"))
 		answer.Header().Del("Content-Length") // an answer to HEAD has the length of the notices, which are outside of L2
-		want, _ := withoutNotice(comparedText(answer))
+		want, _ := withoutNotice(withoutContradictions(comparedText(answer)))
 		if os.Getenv("CARERECORD_LAW_SEED") != "" {
 			t.Logf("step %d: %s: %.3s", n, q, want)
 		}
 		for i, s := range all {
 			r := s.do(p, q)
 			r.Header().Del("Content-Length")
-			got, _ := withoutNotice(comparedText(r))
+			got, _ := withoutNotice(withoutContradictions(comparedText(r)))
 			if i == 0 {
 				c.cases++
 				c.countChannels(channelsOf(q, writings)...)
@@ -103,6 +104,18 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 		_, err := reindex.Verify(context.Background(), s.guard, func(err error) { t.Errorf("seed %d: the keys of a document differ from a rebuild: %v", seed, err) })
 		s.noError(err)
 	}
+}
+
+// contradictionIssue matches the warning that Patients contradict the patient index, and emptyOutcome the entry that had no other.
+var (
+	contradictionIssue = regexp.MustCompile(`,?\{"severity":"warning","code":"business-rule","details":\{"text":"The national number was not accepted[^"]*"\},"diagnostics":"[^"]*"\}`)
+	emptyOutcome       = regexp.MustCompile(`,\{"resource":\{"resourceType":"OperationOutcome","issue":\[\]\},"search":\{"mode":"outcome"\}\}`)
+)
+
+// withoutContradictions removes these warnings: the visible part lacks the patient index, of which a source is told this much
+// (IDN-104).
+func withoutContradictions(answer string) string {
+	return emptyOutcome.ReplaceAllString(contradictionIssue.ReplaceAllString(answer, ""), "")
 }
 
 // hasOrphanRows reports whether rows are visible whose Patient is hidden, by a rule or because it links to a

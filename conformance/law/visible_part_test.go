@@ -68,7 +68,7 @@ func isNational(system, number string) bool {
 
 // ownFact reports whether a fact depends on documents of one source alone, or is told to the source (IDN-104).
 func ownFact(k store.Key) bool {
-	return k == index.FactKey(index.FactContradicted) || slices.ContainsFunc([]store.Key{index.SourcePrefix(), index.NumberPrefix(), index.HomePrefix()}, func(prefix store.Key) bool {
+	return k == index.FactKey(index.FactContradicted) || k == index.FactKey(index.FactTwoNumbers) || slices.ContainsFunc([]store.Key{index.SourcePrefix(), index.NumberPrefix(), index.HomePrefix()}, func(prefix store.Key) bool {
 		return strings.HasPrefix(string(k), string(prefix))
 	})
 }

@@ -191,6 +191,7 @@ func (k *Keyer) namedFacts(d store.Doc, row index.Entry, about ownership) []stor
 	fact(index.FactShared, !directive)
 	fact(index.FactByNumber, about.byNumber)
 	fact(index.FactContradicted, about.contradicted)
+	fact(index.FactTwoNumbers, about.twoNumbers)
 	if d.Ref.Type == "Consent" {
 		kind := policy.Read(d.Body, inPerson)
 		fact(index.FactOptOut, kind == policy.OptOut)

@@ -30,6 +30,7 @@ type ownership struct {
 	barred       bool // one of the persons was restricted when deleted
 	byNumber     bool // an owner is known by a national number alone
 	contradicted bool // it is a Patient whose number is not believed
+	twoNumbers   bool // that is so because it has two numbers
 }
 
 // add adds the owners of another document.
@@ -37,7 +38,7 @@ func (o *ownership) add(of ownership) {
 	o.owners, o.patients = append(o.owners, of.owners...), append(o.patients, of.patients...)
 	o.about, o.dependsOn = append(o.about, of.about...), append(o.dependsOn, of.dependsOn...)
 	o.barred, o.byNumber = o.barred || of.barred, o.byNumber || of.byNumber
-	o.contradicted = o.contradicted || of.contradicted
+	o.contradicted, o.twoNumbers = o.contradicted || of.contradicted, o.twoNumbers || of.twoNumbers
 }
 
 // appendKeys appends the keys of the owners and names.
@@ -137,7 +138,8 @@ func (k *Keyer) ownerItself(ctx context.Context, reader Reader, d store.Doc) (ow
 		return ownership{}, err
 	}
 	//law:patient-contradicted
-	return ownership{owners: []string{cmp.Or(state.Number, d.Ref.ID)}, patients: []string{d.Ref.ID}, resolved: !state.Contradicted, contradicted: state.Contradicted}, nil
+	return ownership{owners: []string{cmp.Or(state.Number, d.Ref.ID)}, patients: []string{d.Ref.ID}, resolved: !state.Contradicted, contradicted: state.Contradicted,
+		twoNumbers: state.Reason == TwoNumbers}, nil
 }
 
 // StateOf returns who a Patient is, and why (IDN-102 to 106).

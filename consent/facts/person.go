@@ -10,7 +10,6 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/fhir"
-	"carerecord/store"
 )
 
 // PersonState says who a Patient is, and why (IDN-102 to 106).
@@ -132,17 +131,6 @@ func lastOf(numbers []nationalNumber, of indexKnowledge) (string, error) {
 		}
 	}
 	return found, nil
-}
-
-// HasTwoNumbers reports whether a Patient, with its body, has several counting numbers of one system.
-func (k *Keyer) HasTwoNumbers(d store.Doc) bool {
-	counting, _ := countingNumbers(k.Identity, d.Body, d.Source, d.Updated)
-	for n := 1; n < len(counting); n++ {
-		if counting[n].system == counting[n-1].system { // they are sorted
-			return true
-		}
-	}
-	return false
 }
 
 // nationalNumber is a national number by its name, with its system.

@@ -90,6 +90,7 @@
 //	                  it once the record has a joined Patient of the number
 //	contradicted      it is a Patient whose counting number is not believed: the patient index has another birth
 //	                  date, or the Patient has two numbers
+//	two-numbers       it is contradicted because it has two numbers
 //
 // # Driving classes
 //

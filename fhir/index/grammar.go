@@ -76,6 +76,7 @@ const (
 	FactIrregular        = "apart"
 	FactByNumber         = "by-number"
 	FactContradicted     = "contradicted"
+	FactTwoNumbers       = "two-numbers"
 )
 
 // NamedFact is a name that FactKey takes, and when a document has it.
@@ -97,6 +98,7 @@ func NamedFacts() []NamedFact {
 		{FactIrregular, "whether staff see it depends on more than the directives of its home patient; every document with points has it"},
 		{FactByNumber, "it is about a person whom it names by a national number alone; others than its source see it once the record has a joined Patient of the number"},
 		{FactContradicted, "it is a Patient whose counting number is not believed: the patient index has another birth date, or the Patient has two numbers"},
+		{FactTwoNumbers, "it is contradicted because it has two numbers"},
 	}
 }
 
