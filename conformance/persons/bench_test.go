@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkPersons measures reads and searches of persons with 1, 2 and 6 Patients on the embedded engine, and prints how many
-// times as long they take as in a record that joins nobody, in which a person has one Patient (IDN-126).
+// times as long they take as in a record that joins nobody, in which a person has one Patient.
 func BenchmarkPersons(b *testing.B) {
 	of := append([]string{"XUN"}, sources...)
 	records := map[string]*servertest.Server{}
