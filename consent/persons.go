@@ -39,18 +39,6 @@ type Person struct {
 // personCache has the persons of one View, by each person key; nil for one whom it does not show.
 type personCache map[string]*Person
 
-// PersonOf returns the person of a Patient, or nil where the View shows no such Patient.
-func (v *View) PersonOf(ctx context.Context, id string) (*Person, error) {
-	d, err := v.WithPermission("").Get(ctx, store.Ref{Type: "Patient", ID: id})
-	if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the person of a Patient: %w", err)
-	}
-	return v.PersonByKey(ctx, personKey(d))
-}
-
 // SourcesOf returns the visible Patients of the person of a Patient, with bodies, best first (IDN-121, 122). It
 // returns the Patient alone where the View shows no persons (IDN-124), and store.ErrNotFound for one who is hidden,
 // absent or deleted.
@@ -320,13 +308,59 @@ func (v *View) Expand(ctx context.Context, where store.Pred) (store.Pred, error)
 	if !v.Joins() {
 		return where, nil
 	}
+	keys, err := v.referredKeys(ctx, where)
+	if err != nil || keys == nil {
+		return where, err
+	}
 	return index.ExpandPatients(where, func(id string) (index.PersonRefs, error) {
-		p, err := v.PersonOf(ctx, id)
+		p, err := v.PersonByKey(ctx, keys[id])
 		return p.Refs(), err
 	}, func(system, value string) (index.PersonRefs, error) {
 		p, err := v.PersonByNumber(ctx, system, value)
 		return p.Refs(), err
 	})
+}
+
+// referredKeys returns the person keys of the visible Patients to whom a predicate refers, by id; nil if it refers to nobody.
+// Where there are several it reads all their persons, and those of the national numbers to which it refers, together.
+func (v *View) referredKeys(ctx context.Context, where store.Pred) (map[string]string, error) {
+	var ids, persons []string
+	refers := false
+	if _, err := index.ExpandPatients(where, func(id string) (index.PersonRefs, error) {
+		ids, refers = append(ids, id), true
+		return index.PersonRefs{}, nil
+	}, func(system, value string) (index.PersonRefs, error) {
+		if name, ok := v.guard.keyer.NationalName(system, value); ok {
+			persons = append(persons, name)
+		}
+		refers = true
+		return index.PersonRefs{}, nil
+	}); err != nil || !refers {
+		return nil, err
+	}
+	keys := map[string]string{}
+	all := v.WithPermission("")
+	if len(ids) == 1 { // the decision has read it
+		d, err := all.Get(ctx, store.Ref{Type: "Patient", ID: ids[0]})
+		if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
+			return keys, nil
+		}
+		keys[ids[0]] = personKey(d)
+		return keys, err
+	}
+	for d, err := range all.All(ctx, patientRefs(ids)) {
+		if err != nil {
+			return nil, fmt.Errorf("find the persons of a search: %w", err)
+		}
+		keys[d.Ref.ID] = personKey(d)
+		persons = append(persons, personKey(d))
+	}
+	if len(persons) > 1 {
+		if _, err := v.PersonsByKey(ctx, persons); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
 }
 
 // KeyOf returns the person key with a national number: digits without blanks; empty for none.

@@ -150,7 +150,7 @@ func (n *Node) openGuard(ctx context.Context) (*index.Indexer, error) {
 		if n.cfg.otherKeyFormat {
 			return x, nil
 		}
-		err = fmt.Errorf("%w: first run carerecord reindex --store %s, with those flags of this command that it has as well", err, n.cfg.Address)
+		err = fmt.Errorf("%w: if the record was made with a policy folder, name it with --policy; else first run carerecord reindex --store %s, with those flags of this command that it has as well", err, n.cfg.Address)
 	}
 	return x, err
 }
