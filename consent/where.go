@@ -144,23 +144,19 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 		not(facts.About(g.sets.Restricted)),
 		not(mentions(g.own.others())),
 	}
-	switch typ {
-	case "Consent":
-		// One that was made when the Patient was somebody else is theirs. The own labels of a statement of the patient do not
-		// hide it, nor what becomes of the Patient that it names.
-		made := make(store.Or, len(g.own.group))
-		for i, person := range g.own.group {
-			made[i] = store.Eq{Key: index.MakerKey(person)}
-		}
-		madeAbout := oneOf(made)
-		byPatient := allOf(fact(index.FactInPerson), not(store.WithPrefix(index.SourcePrefix())))
-		out = append(out, anyOf(verifyOnly(index.FactReleased), byPatient), anyOf(not(fact(index.FactInPerson)), madeAbout))
-		return anyOf(out, allOf(madeAbout, byPatient, not(facts.About(g.sets.Restricted))))
-	default:
-		out = append(out, verifyOnly(index.FactReleased), verifyOnly(index.FactOrdinary))
-	}
 	if !g.stale.Empty() {
 		out = append(out, not(g.stale.Where()))
 	}
-	return out
+	if typ != "Consent" {
+		return append(out, verifyOnly(index.FactReleased), verifyOnly(index.FactOrdinary))
+	}
+	// A statement that was made when the Patient was somebody else is theirs. The own labels of a statement of the patient do not
+	// hide it, nor what becomes of the Patient that it names.
+	made := make(store.Or, len(g.own.group))
+	for i, person := range g.own.group {
+		made[i] = store.Eq{Key: index.MakerKey(person)}
+	}
+	madeAbout, byPatient := oneOf(made), allOf(fact(index.FactInPerson), not(store.WithPrefix(index.SourcePrefix())))
+	out = append(out, anyOf(verifyOnly(index.FactReleased), byPatient), anyOf(not(fact(index.FactInPerson)), madeAbout))
+	return anyOf(out, allOf(madeAbout, byPatient, not(facts.About(g.sets.Restricted))))
 }
