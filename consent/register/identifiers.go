@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"carerecord/consent/facts"
@@ -262,10 +263,12 @@ func (r *Register) unlinkWithdrawn(identifiers []string, ref store.Ref) {
 	r.unlinkFailed(withdrawn, ref.ID)
 }
 
-// unlinkPatient forgets the identifiers of a deleted Patient.
+// unlinkPatient forgets the identifiers of a deleted Patient, except those of commits in flight: one may restore it.
 func (r *Register) unlinkPatient(patient string) {
-	for name := range r.identifiersOf[patient] {
-		r.unlink(name, patient)
+	identifiers := slices.Collect(maps.Keys(r.identifiersOf[patient]))
+	for _, name := range identifiers {
+		r.patientsOf[name][patient], r.identifiersOf[patient][name] = false, false // no longer committed
 	}
+	r.unlinkFailed(identifiers, patient)
 	delete(r.deleted, patient)
 }

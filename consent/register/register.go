@@ -233,11 +233,7 @@ func (r *Register) Forget(deleted map[store.Ref]uint64) {
 			r.deleted[ref.ID] = true
 			continue
 		}
-		identifiers := slices.Collect(maps.Keys(r.identifiersOf[ref.ID]))
-		for _, name := range identifiers {
-			r.patientsOf[name][ref.ID], r.identifiersOf[ref.ID][name] = false, false // no longer committed
-		}
-		r.unlinkFailed(identifiers, ref.ID)
+		r.unlinkPatient(ref.ID)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"carerecord/consent/register"
 	"carerecord/fhir/index"
 	"carerecord/store"
+	"carerecord/store/storetest"
 )
 
 const number = "nhs:9434765919"
@@ -77,4 +78,38 @@ func commit(r *register.Register, d store.Doc) {
 	writes := []store.Write{{Doc: d}}
 	r.Begin(writes)
 	r.End(writes, func(w *store.Write) bool { return r.NeedsOrder(store.Doc{}, w.Doc) }, nil)
+}
+
+// TestRestoredWhileForgotten: a deleted Patient with a restriction is restored while it is forgotten: a directive by a number that it
+// had stays in force for it during the commit (CON-1603).
+func TestRestoredWhileForgotten(t *testing.T) {
+	r := register.New(func(name string) bool { return name == number }, func(string) bool { return false })
+	commit(r, consent(1, number))
+	ref := store.Ref{Type: "Patient", ID: "p"}
+	live := store.Doc{Ref: ref, Version: 1, Origin: store.Updated, Keys: store.Sorted([]store.Key{index.BearsKey(number), index.FactKey(index.FactRestricted)})}
+	commit(r, live)
+	tombstone := live
+	tombstone.Version, tombstone.Origin = 2, store.Deleted
+	db := storetest.NewReference(nil)
+	db.Seed([]store.Doc{live, tombstone})
+	ordered := func(*store.Write) bool { return true }
+	deletion := []store.Write{{Doc: tombstone}}
+	r.Begin(deletion)
+	deleted := r.End(deletion, ordered, nil)
+	restored := live
+	restored.Version, restored.Keys = 3, []store.Key{index.BearsKey(number)}
+	restoring := []store.Write{{Doc: restored}}
+	r.Begin(restoring)
+	identifiers, patients := r.NewNames(restoring)
+	if err := r.FindPatients(t.Context(), db, identifiers, patients); err != nil {
+		t.Fatal(err)
+	}
+	r.Forget(deleted)
+	if !r.Observe().Sets().OptedOut.Has("p") {
+		t.Error("during the commit the directive does not cover the Patient")
+	}
+	r.End(restoring, ordered, nil)
+	if !r.Observe().Sets().OptedOut.Has("p") {
+		t.Error("after the commit the directive does not cover the Patient")
+	}
 }
