@@ -46,7 +46,7 @@ var rareFilters = map[string][]string{
 }
 
 // rarestFilters are filters of Observations for channels that no other question covers.
-var rarestFilters = []string{"component-code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0", "code:text=o", "code:text=o", "code:text=tw", "_list=%L,%L,%L", "performer:identifier=" + nhsSystem + "|"}
+var rarestFilters = []string{"component-code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0", "code:text=o", "code:text=o", "code:text=tw", "performer:identifier=" + nhsSystem + "|", "performer:identifier=" + nhsSystem + "|"}
 
 // rareAnyTypeFilters are rareFilters of every type.
 var rareAnyTypeFilters = []string{"_text=told", "_text=told OR one", "_content=told", "_content=confidence OR final OR current OR active", "_content=NOT nobody", "_source:below=http://s", "_source:missing=true", "_source:missing=true",
