@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"carerecord/fhir/index"
@@ -11,30 +12,18 @@ import (
 
 // The person keys that act as one are those of a national number and of the numbers that it superseded (IDN-134). A decision
 // asks for all that the snapshot has (Guard.groupOf); what a View shows together follows from the Patients of the patient
-// index that it shows (View.group), so a hidden one joins nobody.
+// index that it shows (View.GroupOf), so a hidden one joins nobody.
 
 // groupOf returns the person keys that act as one with a key, the surviving one first.
 func (g *Guard) groupOf(ctx context.Context, snap store.Snapshot, person string) ([]string, error) {
 	if !g.aliases.Has(person) {
 		return []string{person}, nil
 	}
-	group, err := g.aliases.Group(person, func(ids []string) (docs []store.Doc, err error) {
-		for d, err := range snap.All(ctx, patientRefs(ids)) {
-			if err != nil {
-				return nil, err
-			}
-			docs = append(docs, d)
-		}
-		return docs, nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the superseded numbers of a person: %w", err)
-	}
-	return group, nil
+	return g.readGroup(person, func(refs []store.Ref) iter.Seq2[store.Doc, error] { return snap.All(ctx, refs) })
 }
 
-// group returns the person keys that act as one with a key, as far as the View shows it, the surviving one first.
-func (v *View) group(ctx context.Context, person string) ([]string, error) {
+// GroupOf returns the person keys that act as one with a key, as far as the View shows it, the surviving one first (IDN-134).
+func (v *View) GroupOf(ctx context.Context, person string) ([]string, error) {
 	if !v.guard.aliases.Has(person) {
 		return []string{person}, nil
 	}
@@ -42,8 +31,20 @@ func (v *View) group(ctx context.Context, person string) ([]string, error) {
 	if group, known := v.groups[person]; known {
 		return group, nil
 	}
-	group, err := v.guard.aliases.Group(person, func(ids []string) (docs []store.Doc, err error) {
-		for d, err := range v.WithPermission("").All(ctx, patientRefs(ids)) {
+	group, err := v.guard.readGroup(person, func(refs []store.Ref) iter.Seq2[store.Doc, error] { return v.WithPermission("").All(ctx, refs) })
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range group {
+		v.groups[key] = group
+	}
+	return group, nil
+}
+
+// readGroup asks the table with a way to read Patients of the patient index.
+func (g *Guard) readGroup(person string, read func([]store.Ref) iter.Seq2[store.Doc, error]) ([]string, error) {
+	group, err := g.aliases.Group(person, func(ids []string) (docs []store.Doc, err error) {
+		for d, err := range read(patientRefs(ids)) {
 			if err != nil {
 				return nil, err
 			}
@@ -53,9 +54,6 @@ func (v *View) group(ctx context.Context, person string) ([]string, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the superseded numbers of a person: %w", err)
-	}
-	for _, key := range group {
-		v.groups[key] = group
 	}
 	return group, nil
 }

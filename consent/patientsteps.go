@@ -52,6 +52,10 @@ func (d *decision) shown(p store.Doc) bool {
 	return d.p.Kind == Staff && store.Match(d.grant.pipeline("Patient"), p.Keys)
 }
 
+// namedMaximum is how many Patients with one identifier are read. If there are more, it names nobody: a local identifier that
+// stands for "unknown".
+const namedMaximum = 1000
+
 // findNamed returns the person who is named, with the best of the Patients that name it; the zero namedPerson if
 // that is nobody, or not one person. Patients that absent reports do not count. By a national number only the Patients that are
 // joined by it count, if there are some; of these, only those that shown reports, if there are some.
@@ -63,9 +67,13 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 			if err != nil {
 				return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
 			}
-			if !absent(p) {
-				matches, found = append(matches, p), append(found, p.Keys)
+			if absent(p) {
+				continue
 			}
+			if len(matches) == namedMaximum {
+				return namedPerson{}, nil
+			}
+			matches, found = append(matches, p), append(found, p.Keys)
 		}
 		if len(matches) == 0 {
 			return namedPerson{}, nil

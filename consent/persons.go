@@ -188,7 +188,7 @@ func (v *View) readPersons(ctx context.Context, keys []string) error {
 		if of[key] != nil {
 			continue
 		}
-		group, err := v.group(ctx, key)
+		group, err := v.GroupOf(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -264,18 +264,13 @@ func (v *View) Prefers(a, b store.Doc) bool {
 // PersonKeyOf returns the person key of a Patient that the View returned. Those of Patients of one person may differ (GroupOf).
 func (v *View) PersonKeyOf(patient store.Doc) string { return personKey(patient) }
 
-// GroupOf returns the person keys that act as one with that of a document about one person, the surviving one first (IDN-134).
-func (v *View) GroupOf(ctx context.Context, person string) ([]string, error) {
-	return v.group(ctx, person)
-}
-
 // AddPersonKeys adds the person keys of some Patients whom the View shows, by id, and those that act as one with them.
 func (v *View) AddPersonKeys(ctx context.Context, ids []string, keys index.NameSet) error {
 	for d, err := range v.WithPermission("").All(ctx, patientRefs(ids)) {
 		if err != nil {
 			return fmt.Errorf("find the persons of Patients: %w", err)
 		}
-		group, err := v.group(ctx, personKey(d))
+		group, err := v.GroupOf(ctx, personKey(d))
 		if err != nil {
 			return err
 		}
@@ -298,7 +293,7 @@ func (v *View) SpreadBetween(first, last store.Partition) []string {
 
 // OwnedBy matches the documents about the person of a Patient that the View returned.
 func (v *View) OwnedBy(ctx context.Context, patient store.Doc) (store.Pred, error) {
-	group, err := v.group(ctx, personKey(patient))
+	group, err := v.GroupOf(ctx, personKey(patient))
 	return ownedBy(group), err
 }
 

@@ -28,7 +28,7 @@ type View struct {
 	epoch       uint64              // of the backlog, before the snapshot was taken
 	labelled    *facts.LabelledRows // of the snapshot
 	persons     personCache         // of the snapshot and the decision
-	groups      map[string][]string // answers of group
+	groups      map[string][]string // answers of GroupOf
 }
 
 // WithPermission returns the View for a part of a query that needs one of some permissions on the
