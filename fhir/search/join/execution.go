@@ -58,12 +58,12 @@ func (x *execution) run(ctx context.Context) error {
 	if x.reverse != nil && x.reverse.crossPartition == nil && x.pageSize > 0 {
 		reverseSize = x.pageSize // every Patient is a row
 	}
-	x.setBudget(4 * x.exec.firstChunk())
+	x.setBudget(x.exec.firstChunk())
 	for turn := 0; !x.ended && !x.stopped; turn++ {
 		if err := x.narrow(ctx, turn); err != nil {
 			return err
 		}
-		if x.dear != nil && x.forwardDocs >= x.budget {
+		if x.dear != nil && x.forwardDocs >= 4*x.budget {
 			x.reverse, x.dear = x.dear, nil
 			x.setBudget(4 * x.budget)
 		}
@@ -87,7 +87,7 @@ func (x *execution) run(ctx context.Context) error {
 }
 
 // setBudget sets what the reverse scan may read before its first row. A scan that needs more is tried again once the
-// forward scan has read as much, with four times the budget: so a page costs a small multiple of the cheaper scan.
+// forward scan has read four times as much, with four times the budget: so a page costs a small multiple of the cheaper scan.
 func (x *execution) setBudget(n int) {
 	x.budget = n
 	if x.reverse != nil && x.reverse.setBudget != nil {
