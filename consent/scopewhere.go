@@ -43,7 +43,6 @@ func (g *Grant) newWithinScopes(x *index.Indexer, typ, permissions string) store
 			continue
 		}
 		parts := append(g.population(s.Level, typ), constraintOn(x, typ, s.Constraint)...)
-		//law:scope-parts
 		if len(parts) == 0 {
 			return nil
 		}

@@ -40,7 +40,6 @@ func (c *commitBuilder) checkScope(ctx context.Context, ch *Change) error {
 	if errors.Is(err, store.ErrNotFound) {
 		d, err = w.Doc, nil
 	}
-	//law:scope-written
 	if err == nil && !store.Match(where, d.Keys) {
 		return outsideScope(c.view.guard)
 	}
