@@ -42,6 +42,7 @@ func (h Has) resolve(ctx context.Context, e *Executor, among *candidates) (store
 		referrers = referrers[:0]
 		return err
 	}
+	//law:has-scan
 	err = e.each(ctx, h.Type, pred, h.Inner.Affirms(), func(d store.Doc) error {
 		//law:has-target
 		d.Body = nil
