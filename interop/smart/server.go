@@ -40,6 +40,7 @@ type Config struct {
 	Secrets  secret.Digester
 	Clock    func() time.Time
 	Log      *slog.Logger
+	Demo     bool // a demonstration with sample people, which one person runs
 	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
 	// (SMART-482).
 	Failures int
@@ -60,7 +61,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
 	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock}
-	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, Rules: clients.Rules{Loopback: cfg.Loopback, Organisation: func(ods string) bool {
+	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, Rules: clients.Rules{Loopback: cfg.Loopback, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
 	}}}

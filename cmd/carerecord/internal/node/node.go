@@ -197,7 +197,7 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 		return nil, err
 	}
 	n.smart, err = smart.New(smart.Config{Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Failures: failuresAMinute})
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
 	if err != nil {
 		return nil, err
 	}
