@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -44,7 +45,7 @@ func (v *View) binaryVisible(ctx context.Context, d store.Doc) (bool, error) {
 func (v *View) needsParent(typ string) bool {
 	kind := v.grant.principal.Kind
 	//law:binary-visible
-	return typ == "Binary" && kind != System && kind != SourceSystem
+	return typ == "Binary" && kind != System && (kind != SourceSystem || v.grant.principal.constrained())
 }
 
 // parentShows reports whether a parent of a Binary is visible, and still attaches it after cuts if it did
@@ -53,12 +54,18 @@ func (v *View) parentShows(ctx context.Context, parent store.Doc, binary string)
 	if !store.Match(v.where(parent.Ref.Type), parent.Keys) {
 		return false, *v.failed
 	}
-	if !v.mayCut(parent.Keys) {
+	if !v.mayCut(parent.Keys) && v.withinScopes(parent.Ref.Type) == nil {
 		return true, *v.failed
 	}
 	whole, err := v.snap.Get(ctx, parent.Ref)
 	if err != nil {
 		return false, fmt.Errorf("read the parent of a Binary: %w: %w", store.ErrUnavailable, err)
+	}
+	if _, err := v.show(ctx, whole, whole); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return false, *v.failed
+		}
+		return false, err
 	}
 	attached := slices.Contains(index.Attached(whole.Keys), binary)
 	paths := map[string]bool{}

@@ -56,6 +56,7 @@ func (v *View) newCommitBuilder() *commitBuilder {
 type target struct {
 	cur, shown      store.Doc
 	exists, visible bool
+	own             bool // of the source system that writes, whatever its scopes
 }
 
 // live reports whether the writer sees a current version.
@@ -74,7 +75,11 @@ func (c *commitBuilder) target(ctx context.Context, ch *Change) (t target, err e
 		return t, fmt.Errorf("read %s for writing: %w", ch.Ref, err)
 	}
 	t.exists = true
-	t.shown, err = c.view.show(ctx, t.cur, t.cur)
+	t.own = c.view.grant.principal.Kind == SourceSystem && store.Match(c.view.where(ch.Ref.Type), t.cur.Keys)
+	t.shown, err = c.writing(ch).show(ctx, t.cur, t.cur)
+	if err == nil && ch.Reads {
+		t.shown, err = c.view.WithPermission(string(rune(PermitRead))).show(ctx, t.cur, t.cur)
+	}
 	if t.visible = err == nil; err != nil && !errors.Is(err, store.ErrNotFound) {
 		return t, err
 	}
@@ -129,6 +134,9 @@ func (c *commitBuilder) stage(ctx context.Context, ch *Change) error {
 // that a cut may have changed, since the writer may not see why they match.
 func (v *View) absent(ch *Change) store.Pred {
 	where := store.And{ch.Absent, v.where(ch.Ref.Type)}
+	if within := v.WithPermission(string(rune(PermitSearch))).withinScopes(ch.Ref.Type); within != nil {
+		where = append(where, within)
+	}
 	//law:criteria-absent
 	if candidates := v.grant.cutCandidates(); v.cutsBodies() && candidates != nil {
 		where = append(where, not(candidates))
@@ -157,7 +165,7 @@ func (c *commitBuilder) results(ctx context.Context, changes []Change) ([]Result
 				if err != nil {
 					return nil, err
 				}
-				out[i].Doc = d
+				out[i].Doc = c.readable(d)
 			}
 			continue
 		}
@@ -172,7 +180,7 @@ func (c *commitBuilder) results(ctx context.Context, changes []Change) ([]Result
 		if err != nil {
 			return nil, err
 		}
-		out[i] = Result{Doc: d, Written: true}
+		out[i] = Result{Doc: c.readable(d), Written: true}
 	}
 	return out, nil
 }

@@ -28,19 +28,26 @@ func (v *View) applyKind(ch *Change, w *store.Write, t *target) (bool, error) {
 	return false, fmt.Errorf("consent: unknown kind of write %d", ch.Kind)
 }
 
-// foreignToSource reports whether an id is neither of the source system's rows nor in its id space.
+// foreignToSource reports whether an id is neither of the source system's rows nor in its id space. An own row that the
+// scopes hide is like an absent one.
 func (v *View) foreignToSource(ch *Change, t *target) bool {
 	p := v.grant.principal
-	return p.Kind == SourceSystem && !t.visible && (t.exists || !inIDSpace(p.IDPrefix, ch.Ref.ID))
+	return p.Kind == SourceSystem && !t.visible && (t.exists && !t.own || !inIDSpace(p.IDPrefix, ch.Ref.ID))
+}
+
+// mayChooseID reports whether a PUT may create a document: of a source system whose scope for updates is not
+// constrained on the type (SMART-287).
+func (v *View) mayChooseID(typ string) bool {
+	kind := v.grant.principal.Kind
+	return (kind == System || kind == SourceSystem) && v.WithPermission(string(rune(PermitUpdate))).withinScopes(typ) == nil
 }
 
 func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
-	kind := v.grant.principal.Kind
 	switch {
+	case !t.visible && !v.mayChooseID(ch.Ref.Type):
+		return false, noUpsert()
 	case v.foreignToSource(ch, t):
 		return false, foreignID()
-	case kind != SourceSystem && kind != System && !t.visible:
-		return false, noUpsert()
 	case ch.OnlyNew && t.live():
 		return false, fhir.Fault(412, "duplicate", "The resource exists, and If-None-Match: * requires that it does not.")
 	}

@@ -39,6 +39,8 @@ type Change struct {
 	// Edit makes the body of a patch from the current one as the writer sees it. Its errors are
 	// *fhir.Error.
 	Edit func(body []byte) ([]byte, error)
+	// Reads marks an edit whose errors reveal stored values: the document must be readable too (SMART-288).
+	Reads bool
 	// ExactMeta does not keep tags and labels that the new version lacks (REST-104).
 	ExactMeta bool
 	// Absent must have no visible match when the change is made: the criteria of a conditional
@@ -89,7 +91,10 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 		return nil, err
 	}
 	for i := range changes {
-		err := c.checkAuthor(ctx, &changes[i])
+		err := c.checkScope(ctx, &changes[i])
+		if err == nil {
+			err = c.checkAuthor(ctx, &changes[i])
+		}
 		if w := c.pending[changes[i].Ref]; err == nil && w != nil {
 			err = c.checkReferences(ctx, w)
 		}

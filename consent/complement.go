@@ -21,7 +21,7 @@ func (v *View) complementApplies(q store.Query) bool {
 	g := v.grant
 	return g.principal.Kind == Staff && g.patient == "" && g.hiddenSuffix == "" && g.rules.empty() && g.stale.Empty() && len(g.stale.Relabelled) == 0 &&
 		q.After == nil && q.Partitions == nil && q.Type != "" && q.Type != "Consent" && !neverShown(q.Type) &&
-		(v.permissions == "" || g.May(q.Type, v.permissions)) && store.DecidedByPostings(q.Where)
+		(v.permissions == "" || g.May(q.Type, v.permissions))
 }
 
 // docsPerPatientRead is about how many documents are read in the time that the partition of one patient
@@ -33,6 +33,12 @@ const docsPerPatientRead = 4
 // is large, and only max documents have to be read.
 func (v *View) countByComplement(ctx context.Context, q store.Query, max int) (n int, ok bool, err error) {
 	if !v.complementApplies(q) {
+		return 0, false, nil
+	}
+	if within := v.withinScopes(q.Type); within != nil {
+		q.Where = store.And{q.Where, within}
+	}
+	if !store.DecidedByPostings(q.Where) {
 		return 0, false, nil
 	}
 	q.KeysOnly, q.TimingSafe = true, false

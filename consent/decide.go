@@ -64,6 +64,7 @@ func stepsOnPatient() []step {
 		{8, directives},
 		{8, decided},
 		{10, ownRecord},
+		{10, contextShown},
 		{13, impliedPermit},
 	}
 }
@@ -169,7 +170,8 @@ func relationship(_ context.Context, d *decision) *Refusal {
 }
 
 // scope is step 11 for the interaction: a scope permits it on the type, and only operators write
-// definitions of search parameters (SRCH-240). Rows are limited by scopes in View.where.
+// definitions of search parameters (SRCH-240). Rows are limited by scopes in View.where and
+// View.withinScopes.
 func scope(_ context.Context, d *decision) *Refusal {
 	if d.p.unlimited() || d.req.Permission == 0 || d.req.Type == "" {
 		return nil
@@ -178,10 +180,16 @@ func scope(_ context.Context, d *decision) *Refusal {
 		return d.missingScope(Operations())
 	}
 	//law:scope-checked
-	if d.p.Scopes.Allow(d.req.Type, d.req.Permission) {
+	if d.p.May(d.req.Type, string(rune(d.req.Permission))) || d.readsFHIRUser() {
 		return nil
 	}
 	return d.missingScope(Scope{Level: level(d.p.Kind), Type: d.req.Type, Permissions: string(rune(d.req.Permission))})
+}
+
+// readsFHIRUser reports whether the request reads the one resource that fhirUser names (SMART-261).
+func (d *decision) readsFHIRUser() bool {
+	reads := d.req.Interaction == Read || d.req.Interaction == VRead
+	return reads && d.req.Permission == PermitRead && d.p.FHIRUser.ID != "" && d.p.FHIRUser == (store.Ref{Type: d.req.Type, ID: d.req.ID})
 }
 
 // missingScope is the refusal where a scope is missing.

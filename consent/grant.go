@@ -19,16 +19,20 @@ type Grant struct {
 	failed            *error       // the first error of a predicate's reads
 	hiddenSuffix      string       // ends the keys that name a patient whose record is hidden; empty for none
 	sets              register.Sets
-	hidden            *hiddenPatients       // of whom there is no record
-	stale             *backlog.StaleSet     // documents whose keys may be outdated
-	refersToLabelled  store.Pred            // documents that may refer to rows that labels hide
-	rules             Rules                 // of a Decider
-	withheld          bool                  // signal S2
-	staff             *staffParts           // nil before they are made
-	decided           map[string]store.Pred // answers of whereDecided, by type
-	ownRecordWithheld bool                  // of a token that is bound to a patient
-	Step              int                   // the step that decided
-	Reason            string                // for the audit trail
+	hidden            *hiddenPatients         // of whom there is no record
+	stale             *backlog.StaleSet       // documents whose keys may be outdated
+	refersToLabelled  store.Pred              // documents that may refer to rows that labels hide
+	rules             Rules                   // of a Decider
+	withheld          bool                    // signal S2
+	staff             *staffParts             // nil before they are made
+	decided           map[string]store.Pred   // answers of whereDecided, by type
+	ownRecordWithheld bool                    // of a token that is bound to a patient
+	context           *ownRecordOf            // the person in context of patient/ scopes of staff; nil for none
+	contextHidden     bool                    // policy hides the Patient in context
+	readsFHIRUser     bool                    // the request reads the resource that fhirUser names (SMART-261)
+	scoped            map[scopeKey]store.Pred // answers of withinScopes
+	Step              int                     // the step that decided
+	Reason            string                  // for the audit trail
 }
 
 // Patient returns the id of a Patient of the person whom the request names and who has a record, or "".

@@ -161,6 +161,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*Vi
 	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(), failed: v.failed,
 		hidden: g.newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
 	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
+	v.grant.readsFHIRUser = d.readsFHIRUser()
 	defer g.traceStep(ctx)()
 	d.snap, d.grant, d.err = snap, v.grant, nil // the store may call the function again
 	for _, s := range stepsOnPatient() {

@@ -12,7 +12,7 @@ import (
 	"carerecord/store"
 )
 
-// ownRecordOf is the person to whom a token is bound. It is for the goroutine of one request.
+// ownRecordOf is the person to whom a token is bound: the patient who signed in, or the patient in context of staff. It is for the goroutine of one request.
 type ownRecordOf struct {
 	person string      // person key; empty if the record is not available to the token
 	group  []string    // the person keys that act as one with it (IDN-134)
@@ -23,9 +23,9 @@ type ownRecordOf struct {
 
 // newOwnRecord reads the Patient in context. The token sees nothing if the Patient is no longer of the person for
 // whom the token was issued (IDN-131).
-func (g *Guard) newOwnRecord(ctx context.Context, snap store.Snapshot, p Principal, failed *error) (*ownRecordOf, error) {
+func (g *Guard) newOwnRecord(ctx context.Context, snap store.Snapshot, patient, person string, failed *error) (*ownRecordOf, error) {
 	o := &ownRecordOf{ids: map[string]bool{}}
-	d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: p.Patient})
+	d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: patient})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("read the own Patient: %w", err)
 	}
@@ -33,7 +33,7 @@ func (g *Guard) newOwnRecord(ctx context.Context, snap store.Snapshot, p Princip
 		return o, nil
 	}
 	group, err := g.groupOf(ctx, snap, personKey(d))
-	if err != nil || p.Person != "" && !slices.Contains(group, p.Person) {
+	if err != nil || person != "" && !slices.Contains(group, person) {
 		return o, err
 	}
 	o.person, o.keys, o.group = personKey(d), d.Keys, group

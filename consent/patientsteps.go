@@ -19,14 +19,20 @@ import (
 func patient(ctx context.Context, d *decision) *Refusal {
 	named, err := d.guard.findNamed(ctx, d.snap, d.req.Named, d.absent, d.shown)
 	if err == nil && d.p.Kind == Patient {
-		d.grant.own, err = d.guard.newOwnRecord(ctx, d.snap, d.p, d.grant.failed)
+		d.grant.own, err = d.guard.newOwnRecord(ctx, d.snap, d.p.Patient, d.p.Person, d.grant.failed)
 		if d.req.Named.None() {
 			named = namedPerson{id: d.p.Patient, person: d.grant.own.person}
 		}
 	}
+	if err == nil {
+		err = d.readContext(ctx)
+	}
 	if err != nil {
 		d.err = err
 		return nil
+	}
+	if d.outsideContext(named) {
+		named = namedPerson{}
 	}
 	d.grant.patient, d.grant.person, d.named = named.id, named.person, named
 	return nil
@@ -263,14 +269,32 @@ func (d *decision) whereWithheld(group []string) store.Pred {
 		not(facts.About(g.sets.Restricted)),
 		hides,
 	}
-	if !d.p.Scopes.AllowAny("*", "rs") {
-		types := store.Or{}
-		for _, s := range d.p.Scopes {
-			if d.p.Scopes.AllowAny(s.Type, "rs") {
-				types = append(types, store.Eq{Key: index.TypeKey(s.Type)})
-			}
-		}
-		rows = append(rows, types)
+	if readable := d.readableRows(); readable != nil {
+		rows = append(rows, readable)
 	}
 	return rows
+}
+
+// readableRows matches the documents about patients that the scopes permit to read or to search; nil for all.
+func (d *decision) readableRows() store.Pred {
+	if d.p.unlimited() {
+		return nil
+	}
+	var types store.Or
+	for _, s := range d.p.Scopes {
+		if !d.p.counts(s) || !s.isFor(s.Type, "rs") {
+			continue
+		}
+		where := d.grant.withinScopes(d.guard.index, s.Type, "rs")
+		switch {
+		case s.Type != "*" && where == nil:
+			where = store.Eq{Key: index.TypeKey(s.Type)}
+		case s.Type != "*":
+			where = allOf(store.Eq{Key: index.TypeKey(s.Type)}, where)
+		case where == nil:
+			return nil
+		}
+		types = append(types, where)
+	}
+	return types
 }

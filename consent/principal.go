@@ -2,6 +2,7 @@ package consent
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"carerecord/store"
@@ -43,10 +44,12 @@ type Principal struct {
 	ClientClass    string // confidential, public or backend
 	ClientPurposes []string
 	Scopes         Scopes
-	Patient        string // id of the bound Patient; empty for none
-	Person         string // person key of that Patient when the token was issued; empty for unknown
-	Number         string // NHS number with which a patient signed in; empty for unknown
-	Authority      string // of a proxy
+	Patient        string    // id of the bound Patient; empty for none
+	Context        Context   // of the patient/ scopes of staff; the zero Context for none
+	FHIRUser       store.Ref // may be read without a scope on its type (SMART-261); the zero Ref for none
+	Person         string    // person key of that Patient when the token was issued; empty for unknown
+	Number         string    // NHS number with which a patient signed in; empty for unknown
+	Authority      string    // of a proxy
 	Flow           string
 	IDPrefix       string // id space of a source system
 	Level          int    // authentication level
@@ -56,12 +59,58 @@ type Principal struct {
 	At             time.Time
 }
 
+// Context is the patient in context of a token of staff: the person of a Patient, to whose record the patient/ scopes
+// are limited (SMART-255).
+type Context struct {
+	Patient string // id of the Patient in the token response
+	Person  string // person key of that Patient when the token was issued; empty for unknown
+}
+
 // unlimited reports whether no scope limits the Principal: a System without scopes.
 func (p Principal) unlimited() bool { return p.Kind == System && p.Scopes == nil }
 
 // May reports whether the scopes permit one of some permissions on a type.
 func (p Principal) May(typ, permissions string) bool {
-	return p.unlimited() || p.Scopes.AllowAny(typ, permissions)
+	return p.unlimited() || slices.ContainsFunc(p.Scopes, func(s Scope) bool { return p.counts(s) && s.isFor(typ, permissions) })
+}
+
+// counts reports whether the level of a scope exists for the Principal. The others permit nothing (SMART-242): system/ is
+// for clients alone, patient/ needs a patient in context. Under --auth off every level counts.
+func (p Principal) counts(s Scope) bool {
+	switch p.Kind {
+	case Staff:
+		return s.Level == levelUser || s.Level == levelPatient && p.Context.Patient != ""
+	case Patient:
+		return s.Level == levelUser || s.Level == levelPatient
+	case SourceSystem, Backend:
+		return s.Level == levelSystem
+	case System:
+		return s.Level != ownLevel
+	case Nobody:
+	}
+	return false
+}
+
+// constrained reports whether a scope has a constraint.
+func (p Principal) constrained() bool {
+	return slices.ContainsFunc(p.Scopes, func(s Scope) bool { return s.Constraint != "" })
+}
+
+// contextOnly reports whether the scopes permit something on a type, or on any where typ is empty, only within the record of the
+// patient in context of staff.
+func (p Principal) contextOnly(typ, permissions string) bool {
+	if p.Kind != Staff || p.Context.Patient == "" {
+		return false
+	}
+	return !slices.ContainsFunc(p.Scopes, func(s Scope) bool {
+		return s.Level != levelPatient && p.counts(s) && (typ == "" && strings.ContainsAny(s.Permissions, permissions) || s.isFor(typ, permissions))
+	})
+}
+
+// NeedsName reports whether a search of a type must name its resources by _id or identifier: the directory types of people, where
+// patient/ scopes alone permit it (SMART-256).
+func (p Principal) NeedsName(typ string) bool {
+	return (typ == "Practitioner" || typ == "PractitionerRole") && p.contextOnly(typ, string(rune(PermitSearch)))
 }
 
 // Operates reports whether the Principal operates the record; under --auth off everybody does.
@@ -73,6 +122,7 @@ func (p Principal) Operates() bool {
 type Request struct {
 	Interaction Interaction
 	Type        string     // empty for none in particular
+	ID          string     // of the one resource that is read; empty for none
 	Permission  Permission // that the interaction needs on Type
 	// Named is the one patient whom the request names (consent.md section 1). The zero
 	// NamedPatient names nobody.

@@ -50,7 +50,7 @@ func (c *commitBuilder) existsForWriter(ctx context.Context, ref store.Ref) (boo
 	if w, ok := c.pending[ref]; ok {
 		return !w.Doc.Deleted(), nil
 	}
-	d, err := c.view.Get(ctx, ref)
+	d, err := c.view.WithPermission(permissionOrder).Get(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

@@ -119,6 +119,7 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	if err := v.checkUsable(ctx); err != nil {
 		return 0, err
 	}
+	//law:scope-count
 	if v.cutsElements() || v.needsParent(q.Type) {
 		n := 0
 		q.KeysOnly = true

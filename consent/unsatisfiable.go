@@ -18,12 +18,17 @@ func hiddenKeySuffix(n NamedPatient) string {
 	return index.ValueOf(n.Where)
 }
 
-// storeQuery is a query of the View for the store, without the guard's predicate.
+// storeQuery is a query of the View for the store, without the guard's predicate. The limits of the scopes are part of its
+// criteria, so a constraint compares what is left of a document after cuts.
 func (v *View) storeQuery(q store.Query) store.Query {
 	kind := v.grant.principal.Kind
 	q.TimingSafe = kind != System && kind != SourceSystem
 	if v.grant.hiddenSuffix != "" {
 		q.Where = index.Unsatisfiable(q.Where, v.grant.hiddenSuffix)
+	}
+	//law:scope-query
+	if within := v.withinScopes(q.Type); within != nil {
+		q.Where = store.And{q.Where, within}
 	}
 	return q
 }

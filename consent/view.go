@@ -45,7 +45,7 @@ func (v *View) WithPermission(permissions string) *View {
 func (v *View) where(typ string) store.Pred {
 	//law:type-permission
 	switch {
-	case v.permissions != "" && !v.grant.May(typ, v.permissions):
+	case v.permissions != "" && !v.grant.May(typ, v.permissions) && !(v.grant.readsFHIRUser && typ == v.grant.principal.FHIRUser.Type):
 		return nothing
 	case !v.grant.rules.permit(typ, permissionOrder): // also for writes
 		return nothing
@@ -135,6 +135,10 @@ func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error)
 	}
 	if d, err = v.project(ctx, d, now.Keys); err != nil {
 		return store.Doc{}, err
+	}
+	//law:scope-shown
+	if permitted, err := v.inScope(ctx, d, now); err != nil || !permitted {
+		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
 	return d, v.checkUsable(ctx)
 }

@@ -62,7 +62,7 @@ func (l *reading) compareBatch(entries []question) {
 			l.fail(i, q, comparedText(r), comparedText(unguardedAnswer))
 		}
 		for n, e := range entries {
-			s1, s2 := l.evaluator.notices(l.evaluator.namedPerson(e))
+			s1, s2 := l.evaluator.noticesOf(e)
 			if !l.evaluator.requester.permits(e) {
 				s1, s2, want[n] = false, false, refused[n]
 			}

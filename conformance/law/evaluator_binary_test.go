@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -31,7 +32,7 @@ func (e *evaluator) attachersOf(v *version) (found []*version, complete bool) {
 // binaryVisible reports whether the attachers of a version of a Binary permit showing it: there is none, or a
 // live one is visible and of a type that the scopes permit reading (SMART-257). It returns true for other types.
 func (e *evaluator) binaryVisible(v *version) bool {
-	if v.Ref.Type != "Binary" || e.requester.sourceSystem {
+	if v.Ref.Type != "Binary" || e.requester.sourceSystem && !slices.ContainsFunc(e.requester.scopes, scope.constrained) {
 		return true
 	}
 	none := true
@@ -39,7 +40,7 @@ func (e *evaluator) binaryVisible(v *version) bool {
 		if attacher.Deleted() {
 			continue
 		}
-		if none = false; e.readable(attacher.Ref.Type) && e.versionVisible(attacher) && e.attaches(attacher, v) {
+		if none = false; e.readable(attacher.Ref.Type) && e.versionVisible(attacher) && e.inScope(attacher) && e.attaches(attacher, v) {
 			return true
 		}
 	}

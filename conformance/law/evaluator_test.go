@@ -14,18 +14,14 @@ import (
 type requester struct {
 	staff, sourceSystem bool // else a patient
 	organisation        string
-	id, person          string // of a patient: the Patient in context, and the person for whom the token was issued
+	id, person          string // the Patient in context, of a patient or of staff, and the person for whom the token was issued
 	breakGlass          bool
-	scopes              []string // level/type.permissions
+	scopes              []scope
 }
 
 // hasScope reports whether the scopes include a permission on a type.
 func (r requester) hasScope(typ, letter string) bool {
-	return slices.ContainsFunc(r.scopes, func(scope string) bool {
-		_, what, _ := strings.Cut(scope, "/")
-		of, permissions, _ := strings.Cut(what, ".")
-		return (of == "*" || of == typ) && strings.Contains(permissions, letter)
-	})
+	return slices.ContainsFunc(r.scopes, func(s scope) bool { return s.permits(typ, letter) })
 }
 
 // mayRead reports whether the scopes permit reading or searching a type.
@@ -218,7 +214,8 @@ func (v *version) isOrRevealsDirective() bool {
 // isVisible reports whether a version is visible. Both the version and the newest version of the document
 // decide (CON-618).
 func (e *evaluator) isVisible(v *version) bool {
-	return e.versionVisible(e.newest[v.Ref.String()]) && e.versionVisible(v)
+	newest := e.newest[v.Ref.String()]
+	return e.versionVisible(newest) && e.versionVisible(v) && e.inScope(newest) && e.inScope(v)
 }
 
 func (e *evaluator) versionVisible(v *version) bool {
@@ -312,7 +309,7 @@ func (e *evaluator) notices(person string) (s1, s2 bool) {
 	for _, v := range e.newest {
 		s := e.subjects(v)
 		about := s.all()
-		if v.Deleted() || !s.resolved || !slices.ContainsFunc(s.owners, func(owner string) bool { return e.samePerson(owner, person) }) || v.isOrRevealsDirective() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(about, e.restricted) {
+		if v.Deleted() || !s.resolved || !slices.ContainsFunc(s.owners, func(owner string) bool { return e.samePerson(owner, person) }) || v.isOrRevealsDirective() || !e.requester.mayRead(v.Ref.Type) || !e.inScopes(v, v.decoded) || slices.ContainsFunc(about, e.restricted) {
 			continue
 		}
 		refused := slices.ContainsFunc(about, e.denied) || v.Source != e.requester.organisation && slices.ContainsFunc(about, e.optedOut)

@@ -10,6 +10,13 @@ import (
 
 // requester draws a requester with random scopes. A patient is a Patient of the world.
 func (g *generator) requester() consent.Principal {
+	p := g.unscoped()
+	g.containedDraws.patients = g.patients
+	return g.containedDraws.limitScopes(p)
+}
+
+// unscoped draws a requester whose scopes are of whole types.
+func (g *generator) unscoped() consent.Principal {
 	scope := func(level string) string {
 		if !g.chance(15) {
 			return level + "/*.rs"

@@ -19,7 +19,11 @@ func (g *generator) writer() consent.Principal {
 	case 3, 4:
 		return g.aPatientRequester("patient/*.cruds")
 	}
-	return sourceSystem(organisations[g.IntN(len(organisations))])
+	p := sourceSystem(organisations[g.IntN(len(organisations))])
+	if g.containedDraws.chance(30) {
+		p.Scopes = scopes(g.containedDraws.constrainedScopes("system", "cruds", rowTypes))
+	}
+	return p
 }
 
 // writing draws a question that writes.

@@ -133,6 +133,33 @@ func brokenScopes() []brokenGuard {
 			{"included-type", `if broken("scope: included") { return true }`},
 			{"includer", `if broken("scope: included") { in.view = x.view.WithPermission("") }`},
 		}},
+		{"scope: constraint", "a search ignores the constraints and levels of scopes", "TestReading$", []insertion{
+			{"scope-query", `if broken("scope: constraint") { return q }`},
+		}},
+		{"scope: constraint in a chain", "a joined type is not limited to the constraint of its scope", "TestReading$", []insertion{
+			{"chain-scan", `if broken("scope: constraint in a chain") { return e.view.Unconstrained().Scan(ctx, q) }`},
+		}},
+		{"scope: constraint in _has", "the type that refers to a match is not limited to the constraint of its scope", "TestReading$", []insertion{
+			{"has-scan", `if broken("scope: constraint in _has") { e = e.unconstrained() }`},
+		}},
+		{"scope: constraint in includes", "included resources are not limited to the constraint of their scope", "TestReading$", []insertion{
+			{"include-read", `if broken("scope: constraint in includes") { in = in.unconstrained() }`},
+		}},
+		{"scope: constraint in totals", "a total counts what the constraint of a scope leaves out", "TestReading$", []insertion{
+			{"scope-count", `if broken("scope: constraint in totals") && v.grant.principal.constrained() { return v.Unconstrained().Count(ctx, q, max) }`},
+		}},
+		{"scope: constraint of versions", "a history and the read of a version look at the newest version alone", "TestReading$", []insertion{
+			{"scope-shown", `if broken("scope: constraint of versions") && d.Version != newest.Version { return d, nil }`},
+		}},
+		{"scope: context", "scopes of the level patient are not limited to the patient in context", "TestReading$", []insertion{
+			{"scope-context", `if broken("scope: context") { return nil }`},
+		}},
+		{"scope: co-owners", "scopes of the level patient show what is about another patient too", "TestReading$", []insertion{
+			{"scope-owners", `if broken("scope: co-owners") { own = ownedBy(o.group) }`},
+		}},
+		{"scope: union", "what one scope permits must satisfy the constraints of the others too", "TestReading$", []insertion{
+			{"scope-union", `if broken("scope: union") && len(union) > 1 { return store.And(union) }`},
+		}},
 	}
 }
 

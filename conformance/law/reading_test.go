@@ -1,6 +1,7 @@
 package law_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,8 +63,8 @@ func withoutNotice(answer string) (string, bool) {
 
 // asRequester converts a Principal for the evaluator.
 func asRequester(p consent.Principal) requester {
-	return requester{staff: p.Kind == consent.Staff, sourceSystem: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: p.Patient, person: p.Person,
-		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: strings.Fields(p.Scopes.String())}
+	return requester{staff: p.Kind == consent.Staff, sourceSystem: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: cmp.Or(p.Patient, p.Context.Patient), person: cmp.Or(p.Person, p.Context.Person),
+		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: parseScopes(p.Scopes.String())}
 }
 
 // populate writes a world to all sides. Each side must accept every write, with the same answers.
@@ -229,7 +230,7 @@ type pageAnswers struct{ guarded, unguarded, open *httptest.ResponseRecorder }
 func (l *reading) compareAnswers(a pageRequests) pageAnswers {
 	l.Helper()
 	q := a.guarded
-	s1, s2 := l.evaluator.notices(l.evaluator.namedPerson(q))
+	s1, s2 := l.evaluator.noticesOf(q)
 	out := pageAnswers{unguarded: l.visible.do(unguarded(l.principal), a.unguarded)}
 	if !strings.Contains(q.path, "_page=") && !l.evaluator.requester.permits(q) {
 		out.unguarded = l.visible.do(l.principal, q)
@@ -352,7 +353,7 @@ func (l *reading) fail(number int, q question, got, want string) {
 	}
 	l.Logf("decision: %+v", l.evaluator.decision)
 	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with the scopes %s sends %s\n%s\ngot (all data):\n%s\nwant (visible data):\n%s",
-		l.seed, number, l.principal.Kind, l.principal.Organisation, l.principal.Patient, l.principal.Scopes, q, firstDifference(got, want), got, want)
+		l.seed, number, l.principal.Kind, l.principal.Organisation, cmp.Or(l.principal.Patient, l.principal.Context.Patient), l.principal.Scopes, q, firstDifference(got, want), got, want)
 }
 
 // logStored logs the keys of a stored document and the parts of the predicate of its type that they do not satisfy

@@ -27,15 +27,7 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 			continue
 		}
 		d := v.Doc
-		body := d.Body
-		if d.Deleted() {
-			body = e.bodyBefore(v)
-		}
-		body, _ = e.cutByLabels(v, body)
-		if !e.requester.staff && !e.requester.sourceSystem {
-			body = cutForPatient(body)
-		}
-		body = e.cutByRules(v, body)
+		body := e.shownBody(v)
 		row, err := x.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
 		if err != nil {
 			t.Fatal(err)
@@ -59,6 +51,20 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	r := storetest.NewReference(nil)
 	r.Seed(docs)
 	return serve(t, r, in)
+}
+
+// shownBody returns the body of a version, of a tombstone that of the version before it, without the elements that are cut for
+// the requester.
+func (e *evaluator) shownBody(v *version) []byte {
+	body := v.Body
+	if v.Deleted() {
+		body = e.bodyBefore(v)
+	}
+	body, _ = e.cutByLabels(v, body)
+	if !e.requester.staff && !e.requester.sourceSystem {
+		body = cutForPatient(body)
+	}
+	return e.cutByRules(v, body)
 }
 
 // isNational reports whether an identifier is an NHS number.

@@ -223,10 +223,14 @@ func patient(id, scope string) consent.Principal {
 	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientPurposes: []string{"PATRQT"}, Scopes: scopes(scope)}
 }
 
-// unguarded returns a requester whom the guard does not restrict, with the scopes of another requester and its
-// organisation, which determines the value sets.
+// unguarded returns a requester whom the guard does not restrict, with the permissions of another requester on whole types,
+// and its organisation, which determines the value sets.
 func unguarded(p consent.Principal) consent.Principal {
-	return consent.Principal{Kind: consent.System, Subject: "unguarded", Organisation: p.Organisation, Scopes: p.Scopes, Patient: p.Patient}
+	whole := make(consent.Scopes, len(p.Scopes))
+	for i, s := range p.Scopes {
+		whole[i] = consent.Scope{Level: s.Level, Type: s.Type, Permissions: s.Permissions}
+	}
+	return consent.Principal{Kind: consent.System, Subject: "unguarded", Organisation: p.Organisation, Scopes: whole, Patient: p.Patient}
 }
 
 func scopes(text string) consent.Scopes {

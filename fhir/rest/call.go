@@ -85,7 +85,7 @@ func (c *call) query() string {
 
 // decision returns the question that the guard decides for the call.
 func (c *call) decision(permission consent.Permission) consent.Request {
-	req := consent.Request{Interaction: c.interaction, Type: c.typ, Permission: permission, Named: c.named}
+	req := consent.Request{Interaction: c.interaction, Type: c.typ, ID: c.id, Permission: permission, Named: c.named}
 	if c.interaction == consent.SearchWithin {
 		if req.Type = c.member; req.Type == "*" {
 			req.Type = "" // types that the requester may not search are left out

@@ -108,7 +108,7 @@ func (s *Server) writeAnswer(c *call, v *consent.View, ch consent.Change, r cons
 	}
 	switch {
 	case ret == "minimal":
-	case !v.Grant().May(r.Doc.Ref.Type, "r"): // VIS-011
+	case !v.Grant().May(r.Doc.Ref.Type, "r"), r.Doc.Body == nil: // VIS-011, SMART-285
 		c.prefer.applied = strings.Replace(c.prefer.applied, "return="+c.prefer.ret, "return=minimal", 1)
 	case ret == "OperationOutcome":
 		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, append(slices.Clone(c.warnings), v.Contradictions([]store.Doc{r.Doc})...)...))

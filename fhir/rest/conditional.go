@@ -31,6 +31,9 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 			return nil, err
 		}
 	}
+	if err := needNames(p, q); err != nil {
+		return nil, err
+	}
 	if len(q.Claims) == 0 {
 		return nil, fhir.Fault(400, "required", "The criteria need an equality: a token with its code, a reference, a uri or _id.")
 	}

@@ -51,6 +51,9 @@ func (s *Server) history(ctx context.Context, c *call, permission consent.Permis
 			return nil, err
 		}
 		path = strings.TrimSuffix(c.typ+"/"+q.ID, "/") + "/_history"
+		if q.ID == "" && c.caller.NeedsName(c.typ) {
+			return nil, nameNeeded(c.typ)
+		}
 	}
 	request, err := s.readHistory(ctx, c, path)
 	if err != nil {
@@ -81,7 +84,7 @@ func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store
 	if q.Type == "" {
 		var streams []iter.Seq2[store.Doc, error]
 		for _, typ := range s.capability.types {
-			if c.caller.May(typ, "s") {
+			if mayList(c.caller, typ) {
 				of := q
 				of.Type = typ
 				streams = append(streams, v.History(ctx, of))

@@ -75,6 +75,7 @@ func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 	if err != nil {
 		return ch, err
 	}
+	ch.Reads = p.Reads()
 	if ch.Edit, err = s.editor(ctx, c, p); err != nil {
 		return ch, err
 	}

@@ -45,7 +45,7 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 	case len(types) == 0 && !filtered:
 		return nil, fhir.Fault(400, "too-costly", "A search of all types needs _type or a parameter that filters.")
 	case len(types) == 0:
-		types = slices.DeleteFunc(slices.Clone(s.capability.types), func(typ string) bool { return !c.caller.May(typ, "s") })
+		types = slices.DeleteFunc(slices.Clone(s.capability.types), func(typ string) bool { return !mayList(c.caller, typ) })
 	}
 	slices.Sort(types)
 	types = slices.Compact(types)
@@ -75,7 +75,7 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 	types := []string{c.member}
 	if c.member == "*" {
 		types = slices.DeleteFunc(slices.Clone(s.capability.types), func(typ string) bool {
-			return members[typ] == nil && typ != c.typ || !c.caller.May(typ, "s")
+			return members[typ] == nil && typ != c.typ || !mayList(c.caller, typ)
 		})
 	} else if members[c.member] == nil && c.member != c.typ {
 		return nil, fhir.Fault(400, "not-supported", "%s is not a member of the compartment of a %s.", c.member, c.typ)
@@ -113,6 +113,9 @@ func (s *Server) run(ctx context.Context, c *call, request search.PageRequest, o
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err
 		}
+	}
+	if err := needNames(c.caller, request.Query); err != nil {
+		return nil, err
 	}
 	if err := c.indent(request.Query.Used); err != nil {
 		return nil, err

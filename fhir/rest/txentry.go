@@ -124,7 +124,7 @@ func (s *Server) preparePatch(ctx context.Context, c *call, st *txEntry) error {
 	}
 	own := &call{request: request{r: c.r, caller: c.caller, pathParams: pathParams{typ: st.typ}, interaction: consent.Patch},
 		negotiated: negotiated{validation: c.validation}}
-	st.change = consent.Change{Kind: consent.ChangePatch, Ref: store.Ref{Type: st.typ, ID: st.id}}
+	st.change = consent.Change{Kind: consent.ChangePatch, Ref: store.Ref{Type: st.typ, ID: st.id}, Reads: p.Reads()}
 	if st.change.Edit, err = s.editor(ctx, own, p); err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token strin
 func caller(p consent.Principal) []byte {
 	//law:token-caller
 	h := sha256.New()
-	for _, part := range []string{p.Kind.String(), p.Subject, p.Organisation, p.Role, p.Client, p.Purpose, p.Patient, p.Scopes.String()} {
+	for _, part := range []string{p.Kind.String(), p.Subject, p.Organisation, p.Role, p.Client, p.Purpose, p.Patient, p.Context.Patient, p.Context.Person, p.Scopes.String()} {
 		binary.Write(h, binary.BigEndian, uint32(len(part)))
 		h.Write([]byte(part))
 	}

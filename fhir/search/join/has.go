@@ -42,6 +42,7 @@ func (h Has) resolve(ctx context.Context, e *Executor, among *candidates) (store
 		referrers = referrers[:0]
 		return err
 	}
+	//law:has-scan
 	err = e.each(ctx, h.Type, pred, h.Inner.Affirms(), func(d store.Doc) error {
 		//law:has-target
 		d.Body = nil
@@ -166,7 +167,7 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		return nil, err
 	}
 	patients := &referredPatients{exec: s.exec, has: h, referrers: referrers}
-	out := &reverseScan{patientsAfter: patients.after}
+	out := &reverseScan{patientsAfter: patients.after, setBudget: func(n int) { patients.budget = n }}
 	if !s.exec.followsPersons(h.Here) {
 		out.joinedTo = func(_ context.Context, ids, _ idSet) (store.Pred, error) {
 			return s.exec.view.Index().IDIn(h.Here, ids)

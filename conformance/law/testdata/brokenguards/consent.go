@@ -17,6 +17,19 @@ func (v *View) Open() *View {
 	return &out
 }
 
+// Unconstrained returns the View whose scopes have no constraints.
+func (v *View) Unconstrained() *View {
+	principal, grant, out := *v.grant.principal, *v.grant, *v
+	principal.Scopes = nil
+	for _, s := range v.grant.principal.Scopes {
+		s.Constraint = ""
+		principal.Scopes = append(principal.Scopes, s)
+	}
+	grant.principal, grant.scoped = &principal, nil
+	out.grant = &grant
+	return &out
+}
+
 // allPermitted returns the View without the permissions that rules leave.
 func (v *View) allPermitted() *View {
 	grant, out := *v.grant, *v

@@ -19,6 +19,13 @@ func uncut(ctx context.Context, v *consent.View, d store.Doc) []store.Key {
 	return stored.Keys
 }
 
+// unconstrained returns the Executor whose View has scopes without constraints.
+func (e *Executor) unconstrained() *Executor {
+	out := *e
+	out.view = e.view.Unconstrained()
+	return &out
+}
+
 // open returns the Executor with an unguarded View.
 func (e *Executor) open() *Executor {
 	out := *e

@@ -32,6 +32,13 @@ func uncut(ctx context.Context, v *consent.View, d store.Doc) []store.Key {
 
 func hidden(err error) bool { return errors.Is(err, store.ErrNotFound) }
 
+// unconstrained returns the includer whose View has scopes without constraints.
+func (in *includer) unconstrained() *includer {
+	out := *in
+	out.view = in.view.Unconstrained()
+	return &out
+}
+
 // open returns the includer with an unguarded View.
 func (in *includer) open() *includer {
 	out := *in

@@ -1,0 +1,78 @@
+package law_test
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/consent"
+)
+
+// limitScopes gives a quarter of the requesters scopes that limit rows: constraints, and for staff a patient in context. All
+// scopes on one type have the same letters of r and s, so that one visible part serves every request. Where only the level
+// patient permits Patients, it alone permits everything else: a search by the id of a Patient finds rows of the whole
+// person, whether or not the scopes permit to read that Patient.
+func (g *generator) limitScopes(p consent.Principal) consent.Principal {
+	if !g.chance(30) {
+		return p
+	}
+	if p.Kind != consent.Staff {
+		p.Scopes = scopes(g.constrainedScopes(p.Scopes[0].Level, "rs", rowTypes))
+		return p
+	}
+	others := slices.DeleteFunc(slices.Clone(rowTypes), func(typ string) bool { return typ == "Practitioner" })
+	if g.chance(70) {
+		p.Context.Patient = g.patients[g.IntN(len(g.patients))]
+		if g.chance(15) {
+			p.Context.Person = numberName(g.numbers[p.Context.Patient])
+		}
+	}
+	var text string
+	switch n := g.IntN(4); {
+	case p.Context.Patient == "":
+		text = g.constrainedScopes("user", "rs", rowTypes)
+	case n == 0: // search of Practitioners by the level patient needs _id
+		text = "patient/*.read user/Practitioner.rs"
+	case n == 1:
+		text = g.constrainedScopes("patient", "rs", others) + " user/Practitioner.rs"
+	case n == 2:
+		text = "user/Patient.read patient/*.rs user/Practitioner.rs " + g.constrainedScopes("user", "rs", []string{"Observation", "Condition"})
+	default:
+		text = "user/Patient.rs user/Practitioner.rs patient/*.rs"
+	}
+	p.Scopes = scopes(text)
+	return p
+}
+
+// constraints are drawn for scopes, by type.
+var constraints = map[string][]string{
+	"Observation":        {"code=one", "code=http://c|two", "code=one,three", "code=http://c|&status=final", "status=final", "status=amended,final", "code=%7Cone", "code=two&status=amended"},
+	"Condition":          {"code=two", "code=http://c|one,http://c|three", "code=http://c|"},
+	"AllergyIntolerance": {"code=one,two", "code=http://d|one"},
+	"Medication":         {"code=one", "code=two,three"},
+	"Encounter":          {"class=AMB", "class=http://terminology.hl7.org/CodeSystem/v3-ActCode|AMB&status=finished", "status=planned"},
+	"DocumentReference":  {"status=current", "status=superseded"},
+	"Consent":            {"status=active", "status=inactive"},
+	"List":               {"status=current", "status=retired"},
+	"RiskAssessment":     {},
+}
+
+// constrainedScopes draws scopes of a level on some types and on Patient: some constrained, some twice.
+func (g *generator) constrainedScopes(level, letters string, types []string) string {
+	var out []string
+	if slices.Contains(types, "Organization") {
+		out = append(out, level+"/Patient."+letters)
+	}
+	for _, typ := range types {
+		whole := level + "/" + typ + "." + letters
+		choices := constraints[typ]
+		switch {
+		case len(choices) == 0 || g.chance(25):
+			out = append(out, whole)
+		case g.chance(40):
+			out = append(out, whole+"?"+pick(g, choices...), whole+"?"+pick(g, choices...))
+		default:
+			out = append(out, whole+"?"+pick(g, choices...))
+		}
+	}
+	return strings.Join(out, " ")
+}

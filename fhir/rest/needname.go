@@ -1,0 +1,41 @@
+package rest
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+)
+
+// mayList reports whether the scopes permit to search a type without naming its resources (SMART-256).
+func mayList(p consent.Principal, typ string) bool { return p.May(typ, "s") && !p.NeedsName(typ) }
+
+// needNames refuses a search that lists or joins a type whose resources the requester must name (SMART-256). It depends on
+// the token and the request alone.
+func needNames(p consent.Principal, q *search.Query) error {
+	for _, t := range q.Types {
+		if p.NeedsName(t.Type) && !slices.ContainsFunc(q.Used, names) {
+			return nameNeeded(t.Type)
+		}
+	}
+	for _, typ := range q.Joined {
+		if p.NeedsName(typ) {
+			return nameNeeded(typ)
+		}
+	}
+	return nil
+}
+
+// names reports whether a parameter names single resources: _id, or an identifier with its value.
+func names(p search.Param) bool {
+	if p.Modifier != "" || p.Name != "_id" && p.Name != "identifier" {
+		return false
+	}
+	return !slices.ContainsFunc(strings.Split(p.Value, ","), func(value string) bool { return strings.HasSuffix(value, "|") })
+}
+
+func nameNeeded(typ string) error {
+	return fhir.Fault(403, "forbidden", "Scopes of the level patient permit a search of %s only by _id or identifier, and no chain or history of it.", typ)
+}
