@@ -16,6 +16,9 @@ const (
 	fieldTransaction = "transaction"
 )
 
+// maxForm is the largest body of a post.
+const maxForm = 64 << 10
+
 // csrf returns the CSRF value of the forms of a session or browser in a transaction. It is computed from the binding,
 // which comes from 256 random bits, with the key of the digests: nothing is stored, every instance of the server computes
 // the same value, and it ends with the session id (SMART-007, 163).
@@ -30,11 +33,16 @@ func (p *Renderer) csrf(binding, transaction string) string {
 // Check verifies that a post comes from a form that this server rendered for this session or browser and this
 // transaction: the browser names our origin, and the CSRF value is right. Binding and transaction are what the page was
 // rendered with, as the server knows them, not as the request says. The error is a *Failure of kind Forbidden (403); the
-// caller must change nothing then. The body of the request is read as a form.
+// caller must change nothing then. An empty binding is refused: there is no session and no browser that the form could
+// belong to. The body is read as a form of at most 64 KB (SMART-484); a larger one is a *Failure of kind BadRequest.
 func (p *Renderer) Check(r *http.Request, binding, transaction string) error {
 	if err := p.checkOrigin(r); err != nil {
 		return &Failure{Kind: Forbidden, Err: err}
 	}
+	if binding == "" {
+		return &Failure{Kind: Forbidden, Err: errors.New("a post comes from no session and no known browser")}
+	}
+	r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		return &Failure{Kind: BadRequest, Err: errors.New("the body of a post is not a form")}
 	}

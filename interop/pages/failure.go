@@ -107,6 +107,7 @@ func (p *Renderer) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if f.Allow != "" {
 		w.Header().Set("Allow", f.Allow)
 	}
+	w.Header().Del("Location")
 	page := Error{Kind: f.Kind, Reference: reference, Retry: f.Retry}
 	if err := p.Render(w, r, f.Kind.Status(), page, Options{}); err != nil && p.cfg.Log != nil {
 		p.cfg.Log(r, reference, err)

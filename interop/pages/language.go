@@ -50,8 +50,7 @@ func (p *Renderer) served(name string) (language, bool) {
 // in the header Referer; a path of this origin alone counts, else the answer is the page at /. There is no parameter for
 // it (SMART-165).
 func (p *Renderer) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 4096)
-	if err := p.Check(r, p.cfg.Browser(r), languageForm); err != nil {
+	if err := p.Check(r, p.cfg.Browser(w, r), languageForm); err != nil {
 		return err
 	}
 	l, ok := p.served(r.PostForm.Get("language"))

@@ -30,7 +30,7 @@ func renderer(t *testing.T, demonstration bool) (*pages.Renderer, *[]error) {
 	var logged []error
 	p, err := pages.New(pages.Config{
 		Origin: origin, Digests: digester(t), Demonstration: demonstration,
-		Browser:   func(*http.Request) string { return browser },
+		Browser:   func(http.ResponseWriter, *http.Request) string { return browser },
 		Reference: func(*http.Request) string { return "REF-1" },
 		Log:       func(_ *http.Request, _ string, err error) { logged = append(logged, err) },
 	})

@@ -24,9 +24,9 @@ type Config struct {
 	Digests secret.Digester
 	// Demonstration marks each page, and allows texts that nobody reviewed.
 	Demonstration bool
-	// Browser returns the binding of the browser that sent a request, or "" (session.Sessions.KnownBrowser). The form for
-	// the language is bound to it.
-	Browser func(*http.Request) string
+	// Browser returns the binding of the browser that sent a request, or "", and may send it a cookie for it
+	// (session.Sessions.Browser). The form for the language is bound to it.
+	Browser func(http.ResponseWriter, *http.Request) string
 	// Reference returns the number of a request, which error pages show and Log writes.
 	Reference func(*http.Request) string
 	// Log writes an error that a page does not explain. May be nil.
@@ -80,7 +80,7 @@ func New(cfg Config) (*Renderer, error) {
 // Options are the parts of a page that do not depend on its type.
 type Options struct {
 	// Binding is that of the session, or of the browser before the sign-in. With Transaction it decides the CSRF value
-	// of the forms, which Check expects.
+	// of the forms, which Check expects. A page with a form needs it.
 	Binding     string
 	Transaction string // id; also a field of each form, unless empty
 	// FormTarget is where the server redirects to after a post of this page, besides itself: the result of FormTarget
@@ -111,7 +111,7 @@ type problem struct{ Text, Field string }
 func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, page Page, o Options) error {
 	l := p.languageOf(r)
 	v := view{Options: o, Page: page, Lang: l.Language, LanguagePath: LanguagePath, Style: p.styles.path, Demonstration: p.cfg.Demonstration,
-		CSRF: p.csrf(o.Binding, o.Transaction), LanguageCSRF: p.csrf(p.cfg.Browser(r), languageForm), Problems: page.problems()}
+		CSRF: p.csrf(o.Binding, o.Transaction), LanguageCSRF: p.csrf(p.cfg.Browser(w, r), languageForm), Problems: page.problems()}
 	for _, other := range p.languages {
 		if other.Language != l.Language {
 			v.Others = append(v.Others, other)

@@ -108,6 +108,16 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: got %v, want accepted: %v", name, err, c.ok)
 		}
 	}
+	unbound := post("/a", url.Values{"csrf": {value("", "")}})
+	unbound.Header.Set("Origin", origin)
+	if p.Check(unbound, "", "") == nil {
+		t.Error("a form of no session and no browser is accepted")
+	}
+	large := post("/a", url.Values{"csrf": {right}, "a": {strings.Repeat("a", 64<<10)}})
+	large.Header.Set("Origin", origin)
+	if err := p.Check(large, "session", "transaction"); err == nil {
+		t.Error("a body of more than 64 KB is accepted")
+	}
 	r := httptest.NewRequest(http.MethodPost, origin+"/a?csrf="+right, strings.NewReader(""))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Origin", origin)
@@ -177,8 +187,9 @@ func TestAssets(t *testing.T) {
 // TestConfig: a Renderer needs an origin alone, not a URL with a path.
 func TestConfig(t *testing.T) {
 	none := func(*http.Request) string { return "" }
+	browser := func(http.ResponseWriter, *http.Request) string { return "" }
 	for _, bad := range []string{"", "record.example", "https://record.example/", "https://record.example/fhir", "https://a@record.example", "https://record.example?a"} {
-		if _, err := pages.New(pages.Config{Origin: bad, Digests: digester(t), Browser: none, Reference: none}); err == nil {
+		if _, err := pages.New(pages.Config{Origin: bad, Digests: digester(t), Browser: browser, Reference: none}); err == nil {
 			t.Errorf("the origin %q is accepted", bad)
 		}
 	}

@@ -60,8 +60,8 @@ func (p *Provider) read(r *http.Request) (request, error) {
 func (p *Provider) redirect() string { return p.cfg.Origin + signin.CallbackPath + p.cfg.Name }
 
 // options bind the form to the browser and to this one request.
-func (p *Provider) options(r *http.Request) pages.Options {
-	return pages.Options{Binding: p.cfg.Browser(r), Transaction: p.cfg.Digests.Of("idp\x00" + r.URL.RawQuery)}
+func (p *Provider) options(w http.ResponseWriter, r *http.Request) pages.Options {
+	return pages.Options{Binding: p.cfg.Browser(w, r), Transaction: p.cfg.Digests.Of("idp\x00" + r.URL.RawQuery)}
 }
 
 // authorize shows the people to pick from.
@@ -74,17 +74,16 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.cfg.Pages.Render(w, r, http.StatusOK, p.page(r.URL.RequestURI(), false), p.options(r))
+	return p.cfg.Pages.Render(w, r, http.StatusOK, p.page(r.URL.RequestURI(), false), p.options(w, r))
 }
 
 // choose receives the choice and sends the browser back with a code.
 func (p *Provider) choose(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	req, err := p.read(r)
 	if err != nil {
 		return pages.Fail(pages.BadRequest, err)
 	}
-	options := p.options(r)
+	options := p.options(w, r)
 	if err := p.cfg.Pages.Check(r, options.Binding, options.Transaction); err != nil {
 		return err
 	}

@@ -84,13 +84,13 @@ func newWorld(t *testing.T, kind session.Kind) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := pages.New(pages.Config{Origin: origin, Digests: digests, Demonstration: true, Browser: sessions.KnownBrowser, Reference: func(*http.Request) string { return "R" },
+		p, err := pages.New(pages.Config{Origin: origin, Digests: digests, Demonstration: true, Browser: sessions.Browser, Reference: func(*http.Request) string { return "R" },
 			Log: func(_ *http.Request, _ string, err error) { t.Logf("logged: %v", err) }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		provider, err := idp.New(idp.Config{Origin: origin, Name: "sample", Kind: kind, People: idp.PeopleOf(people(), kind),
-			ClientKey: jose.JSONWebKey{Key: testKeys()[0], KeyID: "client", Algorithm: "RS384"}, Key: testKeys()[1], State: state, Digests: digests, Clock: clock, Pages: p, Browser: sessions.KnownBrowser})
+			ClientKey: jose.JSONWebKey{Key: testKeys()[0], KeyID: "client", Algorithm: "RS384"}, Key: testKeys()[1], State: state, Digests: digests, Clock: clock, Pages: p, Browser: sessions.Browser})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ type Config struct {
 	Digests secret.Digester
 	Clock   func() time.Time
 	Pages   *pages.Renderer
-	Browser func(*http.Request) string // the binding of a browser (session.Sessions.KnownBrowser)
+	Browser func(http.ResponseWriter, *http.Request) string // the binding of a browser (session.Sessions.Browser)
 }
 
 // Provider is an OpenID provider for the people of one kind. It keeps codes in State alone and is safe for concurrent use.

@@ -39,11 +39,23 @@ func (s *Sessions) digest(r *http.Request, of string) string {
 }
 
 // Browser returns the binding of a browser, which is the digest of its cookie of before the sign-in. It sends a new
-// cookie to a browser that has none. A transaction and an upstream sign-in belong to a browser by this value
-// (SMART-094, 164). The value gives no access. Call it before the header of the answer is written.
+// cookie to a browser that has none; a second call for the same answer returns the same binding. A transaction and an
+// upstream sign-in belong to a browser by this value (SMART-094, 164). The value gives no access. Call it before the header
+// of the answer is written.
+//
+// A post without the cookie gets none, and the result is "": a browser does not send a cookie of SameSite=Lax with a post
+// of another site, so a new one would replace that of the browser. Nothing may be bound to "".
 func (s *Sessions) Browser(w http.ResponseWriter, r *http.Request) string {
 	if d := s.digest(r, browser); d != "" {
 		return d
+	}
+	for _, line := range w.Header().Values("Set-Cookie") {
+		if c, err := http.ParseSetCookie(line); err == nil && c.Name == s.cookieName(browser) && secret.Session.Is(c.Value) {
+			return s.cfg.Digests.Of(browser + " " + c.Value)
+		}
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return ""
 	}
 	value := secret.New(secret.Session)
 	s.setCookie(w, browser, value)

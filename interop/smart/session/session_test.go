@@ -277,6 +277,22 @@ func TestBrowser(t *testing.T) {
 	if other := w.server().Browser(httptest.NewRecorder(), jar{}.request()); other == first {
 		t.Error("two browsers have one binding")
 	}
+	answer = httptest.NewRecorder()
+	once := w.server().Browser(answer, jar{}.request())
+	if twice := w.server().Browser(answer, jar{}.request()); twice != once || len(answer.Result().Cookies()) != 1 {
+		t.Errorf("two calls for one answer: got %q and %q with the cookies %v", once, twice, answer.Result().Cookies())
+	}
+	post := jar{}.request()
+	post.Method = http.MethodPost
+	answer = httptest.NewRecorder()
+	if got := w.server().Browser(answer, post); got != "" || len(answer.Result().Cookies()) != 0 {
+		t.Errorf("a post without a cookie gets the binding %q and the cookies %v", got, answer.Result().Cookies())
+	}
+	post = j.request()
+	post.Method = http.MethodPost
+	if got := w.server().Browser(answer, post); got != first {
+		t.Errorf("a post with the cookie: got %q, want %q", got, first)
+	}
 	if strings.Contains(first, j["__Host-carerecord-browser"].Value) {
 		t.Error("the binding has the value of the cookie")
 	}

@@ -147,7 +147,7 @@ func TestUpstreamTexts(t *testing.T) {
 	if !strings.Contains(err.Error(), "<b>halt") || strings.ContainsAny(err.Error(), "\r\n\u202e") {
 		t.Errorf("the error for the log is %q", err)
 	}
-	p, err2 := pages.New(pages.Config{Origin: origin, Digests: w.digests, Browser: func(*http.Request) string { return "" }, Reference: func(*http.Request) string { return "R" }})
+	p, err2 := pages.New(pages.Config{Origin: origin, Digests: w.digests, Browser: w.sessions.Browser, Reference: func(*http.Request) string { return "R" }})
 	if err2 != nil {
 		t.Fatal(err2)
 	}

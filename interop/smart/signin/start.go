@@ -39,8 +39,8 @@ func (u *Upstream) nonce(state string) string { return u.cfg.Digests.Of("nonce\x
 func (u *Upstream) verifier(state string) string { return u.cfg.Digests.Of("verifier\x00" + state) }
 
 // Start sends the browser to the issuer (303) with state, nonce and PKCE (SMART-115, 181). It sends the cookie that binds
-// the answer to the browser, if there is none. The error is an *Error if the issuer does not answer; then nothing is
-// written.
+// the answer to the browser, if there is none. The error is an *Error if the issuer does not answer, or if the request is a
+// post of a browser without this cookie; then nothing is written.
 func (u *Upstream) Start(w http.ResponseWriter, r *http.Request, request Request) error {
 	i, err := u.choose(request)
 	if err != nil {
@@ -51,7 +51,9 @@ func (u *Upstream) Start(w http.ResponseWriter, r *http.Request, request Request
 	if err != nil {
 		return u.failed(Down, l, err)
 	}
-	l.Browser = u.cfg.Sessions.Browser(w, r)
+	if l.Browser = u.cfg.Sessions.Browser(w, r); l.Browser == "" {
+		return &Error{Reason: UnknownAnswer, Issuer: i.Name, Err: errors.New("a post of a browser without our cookie starts a sign-in")}
+	}
 	state := secret.New(secret.State)
 	value, err := json.Marshal(l)
 	if err != nil {
