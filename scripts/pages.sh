@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes the style of the pages, interop/pages/assets/pages.css, from interop/pages/style/pages.scss and nhsuk-frontend.
-# With the argument check it compares instead, so that the committed file is the one that these sources give.
+# With the argument check it compares instead, so that the committed file is the one that these sources give. With the
+# argument accessibility it runs axe-core over the pages in interop/pages/testdata, in jsdom, which knows no colours.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=.cache/pages
@@ -9,6 +10,11 @@ if [ "$(cat "$tools/packages" 2>/dev/null)" != "${packages[*]}" ]; then
   mkdir -p "$tools"
   npm install --silent --no-audit --no-fund --no-save --prefix "$tools" "${packages[@]}"
   echo "${packages[*]}" >"$tools/packages"
+fi
+if [ "${1:-}" = accessibility ]; then
+  npm install --silent --no-audit --no-fund --no-save --prefix .cache/axe axe-core@4.14.1 jsdom@24.1.3
+  NODE_PATH=.cache/axe/node_modules node scripts/axe.js interop/pages/testdata
+  exit
 fi
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
