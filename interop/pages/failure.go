@@ -1,12 +1,15 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
+
+	"carerecord/store"
 )
 
 // ErrorKind is what an error page explains. Its texts are in the catalogue, so an error page never shows a text from
@@ -76,7 +79,7 @@ func (f *Failure) Error() string {
 func (f *Failure) Unwrap() error { return f.Err }
 
 // Handle returns a handler that runs h and answers with an error page if h returns an error or panics. An error that is
-// not a *Failure is an internal one. This is the one place that turns errors into pages (SMART-480).
+// not a *Failure is an internal one, except that of a store that does not answer. This is the one place that turns errors into pages (SMART-480).
 func (p *Renderer) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -98,8 +101,12 @@ func (p *Renderer) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p.cfg.Log(r, reference, err)
 	}
 	var f *Failure
-	if !errors.As(err, &f) {
-		f = &Failure{Kind: InternalFailed, Err: err}
+	switch {
+	case errors.As(err, &f):
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		f = Fail(Unavailable, err)
+	default:
+		f = Fail(InternalFailed, err)
 	}
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))

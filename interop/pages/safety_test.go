@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"carerecord/interop/pages"
+	"carerecord/store"
 )
 
 // TestHeaders: the headers of a page, with the target of the form of its transaction.
@@ -138,7 +140,10 @@ func TestHandle(t *testing.T) {
 			return pages.Fail(pages.NoRecord, errors.New("secret cause"))
 		}, http.StatusForbidden, ""},
 		"another error": {func(http.ResponseWriter, *http.Request) error { return errors.New("secret cause") }, http.StatusInternalServerError, ""},
-		"a panic":       {func(http.ResponseWriter, *http.Request) error { panic("secret cause") }, http.StatusInternalServerError, ""},
+		"a store that is down": {func(http.ResponseWriter, *http.Request) error {
+			return fmt.Errorf("secret cause: %w", store.ErrUnavailable)
+		}, http.StatusServiceUnavailable, ""},
+		"a panic": {func(http.ResponseWriter, *http.Request) error { panic("secret cause") }, http.StatusInternalServerError, ""},
 		"too many": {func(http.ResponseWriter, *http.Request) error {
 			return &pages.Failure{Kind: pages.TooMany, RetryAfter: 1500 * time.Millisecond, Err: errors.New("secret cause")}
 		}, http.StatusTooManyRequests, "2"},

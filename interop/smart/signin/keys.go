@@ -42,7 +42,7 @@ var errDown = errors.New("the keys of the issuer cannot be read")
 // its ID in the keys of the issuer; keys in the header of the token are never used. A token without a key ID is accepted
 // only from an issuer with one key.
 func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	signed, err := jose.ParseSigned(token, k.issuer.Algorithms)
+	signed, err := jose.ParseSignedCompact(token, k.issuer.Algorithms)
 	if err != nil || len(signed.Signatures) != 1 {
 		return nil, errors.New("the ID token is not signed with an allowed algorithm")
 	}
