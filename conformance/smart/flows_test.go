@@ -71,7 +71,7 @@ func wantIDToken(t *testing.T, w *world, token, client, nonce, user string) {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	w.must(json.Unmarshal([]byte(read(w.do(w.request("GET", site+"/oauth/jwks.json", ""))).text), &set))
-	object, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	object, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	w.must(err)
 	keys := set.Key(object.Signatures[0].Header.KeyID)
 	if len(keys) != 1 || !keys[0].IsPublic() {

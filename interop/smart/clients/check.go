@@ -170,7 +170,7 @@ func plainURI(uri string) (*url.URL, error) {
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") {
 		if segment == ".." || segment == "." {
-			return nil, errors.New("has a path with . or ..")
+			return nil, errors.New("has a path with dots that mean another folder")
 		}
 	}
 	return u, nil

@@ -31,7 +31,7 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := jose.ParseSigned(signed, []jose.SignatureAlgorithm{jose.RS256})
+	object, err := jose.ParseSignedCompact(signed, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}
