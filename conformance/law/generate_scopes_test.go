@@ -8,9 +8,7 @@ import (
 )
 
 // limitScopes gives a quarter of the requesters scopes that limit rows: constraints, and for staff a patient in context. All
-// scopes on one type have the same letters of r and s, so that one visible part serves every request. Where only the level
-// patient permits Patients, it alone permits everything else: a search by the id of a Patient finds rows of the whole
-// person, whether or not the scopes permit to read that Patient.
+// scopes on one type have the same letters of r and s, so that one visible part serves every request.
 func (g *generator) limitScopes(p consent.Principal) consent.Principal {
 	if !g.chance(30) {
 		return p
@@ -27,7 +25,7 @@ func (g *generator) limitScopes(p consent.Principal) consent.Principal {
 		}
 	}
 	var text string
-	switch n := g.IntN(4); {
+	switch n := g.IntN(5); {
 	case p.Context.Patient == "":
 		text = g.constrainedScopes("user", "rs", rowTypes)
 	case n == 0: // search of Practitioners by the level patient needs _id
@@ -36,6 +34,8 @@ func (g *generator) limitScopes(p consent.Principal) consent.Principal {
 		text = g.constrainedScopes("patient", "rs", others) + " user/Practitioner.rs"
 	case n == 2:
 		text = "user/Patient.read patient/*.rs user/Practitioner.rs " + g.constrainedScopes("user", "rs", []string{"Observation", "Condition"})
+	case n == 3:
+		text = "patient/*.rs user/Practitioner.rs " + g.constrainedScopes("user", "rs", []string{"Observation", "Condition"})
 	default:
 		text = "user/Patient.rs user/Practitioner.rs patient/*.rs"
 	}
