@@ -76,3 +76,18 @@ func (g *generator) constrainedScopes(level, letters string, types []string) str
 	}
 	return strings.Join(out, " ")
 }
+
+// scopeSearches are searches that read types with constraints in another way than by searching them.
+var scopeSearches = []string{
+	"/Observation?_include=Observation:encounter", "/Observation?_include=Observation:has-member", "/Observation?_include=Observation:derived-from", "/List?_include=List:item&_total=none", "/Provenance?_include=Provenance:target",
+	"/MedicationRequest?_include=MedicationRequest:medication", "/Condition?_include=Condition:evidence-detail", "/Encounter?_include=Encounter:diagnosis", "/Observation?_revinclude=Observation:has-member", "/Patient?_revinclude=Observation:subject",
+	"/Encounter?_revinclude=Observation:encounter&_total=none", "/Patient?_has:Observation:subject:code=two", "/Patient?_has:Observation:patient:status=final", "/Patient?_has:Condition:subject:code=three", "/Patient?_has:Condition:patient:code=one&_total=accurate",
+	"/Encounter?_has:Observation:encounter:status=amended,final", "/Observation?_has:Observation:has-member:code=one,two", "/Condition?_has:Encounter:diagnosis:status=finished", "/MedicationRequest?medication.code=two", "/MedicationRequest?medication.code=one&_total=accurate",
+	"/Observation?encounter.status=finished", "/Observation?derived-from:Observation.status=final,amended", "/Condition?evidence-detail:Observation.status=final,amended", "/Observation?code:not=one&_total=accurate", "/Observation?status=final&_total=accurate",
+	"/Observation/_history?_count=50", "/Condition/_history", "/Condition?_sort=code&_total=accurate",
+}
+
+// scopeSearch draws one of scopeSearches.
+func (g *generator) scopeSearch() question {
+	return question{method: "GET", path: pick(g, scopeSearches...)}
+}

@@ -156,6 +156,8 @@ func readWorld(t testing.TB, seed uint64, questions int, m mode, c *tally, store
 				q = g.reading() // its visible part is served without an identity policy, which the statement describes
 			}
 			switch {
+			case slices.ContainsFunc(l.evaluator.requester.scopes, scope.constrained) && g.containedDraws.chance(30):
+				q = g.containedDraws.scopeSearch()
 			case m.lowLimits && g.chance(15):
 				q = g.costlySearch()
 			case m.rules && g.chance(12):
