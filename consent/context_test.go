@@ -11,6 +11,7 @@ import (
 	"carerecord/consent/consenttest"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -107,7 +108,7 @@ func TestSignalsInContext(t *testing.T) {
 	r.mustPut(r.source("A"), observation("A.hidden", "A.1", `"meta":{"security":[{"code":"HIV"}]},"category":[{"coding":[{"code":"lab"}]}],`))
 	for text, notice := range map[string]bool{"user/Observation.rs?category=lab": true, "user/Observation.rs?category=vital": false, "patient/Observation.rs": true, "user/Patient.rs user/Observation.s?category=vital": false} {
 		if _, withheld, err := r.count(r.inContext(r.staff("G"), text, "A.1"), "Observation", "A.1"); withheld != notice || err != nil {
-			t.Errorf("SMART-252: %s: rows are withheld: %v, %v, want %v", text, withheld, err, notice)
+			t.Errorf("SMART-250: %s: rows are withheld: %v, %v, want %v", text, withheld, err, notice)
 		}
 	}
 }
@@ -197,6 +198,35 @@ func TestScopedBinaries(t *testing.T) {
 		}
 		if n, _, err := r.count(p, "Binary", ""); n != 1 || err != nil {
 			t.Errorf("SMART-257: %s finds %d Binaries, %v, want 1", name, n, err)
+		}
+	}
+}
+
+// TestScopedReferences: where references are checked, one to what no scope permits to see is one to an unknown resource
+// (SMART-292).
+func TestScopedReferences(t *testing.T) {
+	r := scopeRegion(t)
+	x, err := index.New(index.Config{Base: site + "/fhir"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.guard, err = consent.Open(context.Background(), consent.Config{Store: r.db, State: r.db, Index: x, PublicURL: site, Integrity: true,
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}}, Identity: policy.DefaultIdentity("A", "G")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"system/Observation.c system/Patient.r": true, "system/Observation.c system/*.s": true, "system/Observation.c": false,
+		"system/Observation.cs?status=amended system/Patient.r": false, "system/Observation.cs?status=final system/Patient.u": true,
+	} {
+		p := r.source("A")
+		p.Scopes = scopes(t, text)
+		err := r.tryCreate(p, observation(consent.NewID(), "A.1", `"hasMember":[{"reference":"Observation/A.oA.1"}],`))
+		if strings.Contains(text, "system/Observation.c system/Patient.r") || text == "system/Observation.c" {
+			err = r.tryCreate(p, observation(consent.NewID(), "A.1", ""))
+		}
+		if got := err == nil; got != want {
+			t.Errorf("SMART-292: with %s a reference is accepted: %v, want %v: %v", text, got, want, err)
 		}
 	}
 }

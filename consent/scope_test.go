@@ -96,7 +96,7 @@ func TestConstraints(t *testing.T) {
 		"AllergyIntolerance": "[category clinical-status code type]", "*": "[]", "Nothing": "[]",
 	} {
 		if got := fmt.Sprint(consent.ConstraintParams(typ)); got != want {
-			t.Errorf("SMART-239: constraints of %s have %s, want %s", typ, got, want)
+			t.Errorf("SMART-238: constraints of %s have %s, want %s", typ, got, want)
 		}
 	}
 }

@@ -70,13 +70,13 @@ func TestScopesWithin(t *testing.T) {
 			t.Errorf("SMART-236: %s: %q is wider than %q or %q", c.name, got, c.ask, c.ceiling)
 		}
 		if again := parsed(t, got.String()); again.String() != got.String() {
-			t.Errorf("SMART-235: %s: %q is read as %q", c.name, got, again)
+			t.Errorf("SMART-237: %s: %q is read as %q", c.name, got, again)
 		}
 	}
 }
 
 // TestScopesCover: whether scopes are a subset of others, as a refresh needs it: a constrained scope is a subset of the
-// unconstrained one (SMART-344).
+// unconstrained one (SMART-236).
 func TestScopesCover(t *testing.T) {
 	for _, c := range []struct {
 		wide, narrow string
@@ -103,7 +103,7 @@ func TestScopesCover(t *testing.T) {
 		{"", "user/Patient.r", false},
 	} {
 		if got := parsed(t, c.wide).Covers(parsed(t, c.narrow)); got != c.want {
-			t.Errorf("SMART-344: %q covers %q: %v, want %v", c.wide, c.narrow, got, c.want)
+			t.Errorf("SMART-236: %q covers %q: %v, want %v", c.wide, c.narrow, got, c.want)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (e *evaluator) inScopes(v *version, body map[string]any) bool {
 }
 
 // inContext reports whether a version is about the patient in context of staff and nobody else, or of a type of the
-// directory and about nobody (SMART-255, 256, 264).
+// directory and about nobody (SMART-255).
 func (e *evaluator) inContext(v *version) bool {
 	person, live := e.livePerson(e.requester.id)
 	if !live || e.requester.person != "" && !e.samePerson(e.requester.person, person) || !e.versionVisible(e.newest["Patient/"+e.requester.id]) {

@@ -7,10 +7,10 @@ import (
 	"carerecord/consent"
 )
 
-// limitScopes gives a quarter of the requesters scopes that limit rows: constraints, and for staff a patient in context. All
+// limitScopes gives a fifth of the requesters scopes that limit rows: constraints, and for staff a patient in context. All
 // scopes on one type have the same letters of r and s, so that one visible part serves every request.
 func (g *generator) limitScopes(p consent.Principal) consent.Principal {
-	if !g.chance(30) {
+	if !g.chance(22) {
 		return p
 	}
 	if p.Kind != consent.Staff {
@@ -47,13 +47,12 @@ func (g *generator) limitScopes(p consent.Principal) consent.Principal {
 var constraints = map[string][]string{
 	"Observation":        {"code=one", "code=http://c|two", "code=one,three", "code=http://c|&status=final", "status=final", "status=amended,final", "code=%7Cone", "code=two&status=amended"},
 	"Condition":          {"code=two", "code=http://c|one,http://c|three", "code=http://c|"},
-	"AllergyIntolerance": {"code=one,two", "code=http://d|one"},
+	"AllergyIntolerance": {"code=one,two", "code=http://c|one"},
 	"Medication":         {"code=one", "code=two,three"},
 	"Encounter":          {"class=AMB", "class=http://terminology.hl7.org/CodeSystem/v3-ActCode|AMB&status=finished", "status=planned"},
-	"DocumentReference":  {"status=current", "status=superseded"},
+	"DocumentReference":  {"status=current"},
 	"Consent":            {"status=active", "status=inactive"},
-	"List":               {"status=current", "status=retired"},
-	"RiskAssessment":     {},
+	"List":               {"status=current"},
 }
 
 // constrainedScopes draws scopes of a level on some types and on Patient: some constrained, some twice.
