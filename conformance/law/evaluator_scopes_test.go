@@ -125,6 +125,11 @@ func (e *evaluator) noticesOf(q question) (s1, s2 bool) {
 	return e.notices(person)
 }
 
+// namesAnother reports whether a question names another patient than the one in context of staff.
+func (e *evaluator) namesAnother(q question) bool {
+	return e.requester.staff && e.requester.id != "" && q.patientID != "" && q.patientID != e.requester.id && e.requester.contextOnly(q)
+}
+
 // contextOnly reports whether the scopes of staff permit a question for the patient in context alone.
 func (r requester) contextOnly(q question) bool {
 	typ, letter := typeOf(q)

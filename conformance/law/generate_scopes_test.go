@@ -7,10 +7,10 @@ import (
 	"carerecord/consent"
 )
 
-// limitScopes gives a fifth of the requesters scopes that limit rows: constraints, and for staff a patient in context. All
+// limitScopes gives one of seven requesters scopes that limit rows: constraints, and for staff a patient in context. All
 // scopes on one type have the same letters of r and s, so that one visible part serves every request.
 func (g *generator) limitScopes(p consent.Principal) consent.Principal {
-	if !g.chance(22) {
+	if !g.chance(14) {
 		return p
 	}
 	if p.Kind != consent.Staff {
@@ -18,7 +18,7 @@ func (g *generator) limitScopes(p consent.Principal) consent.Principal {
 		return p
 	}
 	others := slices.DeleteFunc(slices.Clone(rowTypes), func(typ string) bool { return typ == "Practitioner" })
-	if g.chance(70) {
+	if g.chance(55) {
 		p.Context.Patient = g.patients[g.IntN(len(g.patients))]
 		if g.chance(15) {
 			p.Context.Person = numberName(g.numbers[p.Context.Patient])
@@ -84,9 +84,10 @@ var scopeSearches = []string{
 	"/Encounter?_has:Observation:encounter:status=amended,final", "/Observation?_has:Observation:has-member:code=one,two", "/Condition?_has:Encounter:diagnosis:status=finished", "/MedicationRequest?medication.code=two", "/MedicationRequest?medication.code=one&_total=accurate",
 	"/Observation?encounter.status=finished", "/Observation?derived-from:Observation.status=final,amended", "/Condition?evidence-detail:Observation.status=final,amended", "/Observation?code:not=one&_total=accurate", "/Observation?status=final&_total=accurate",
 	"/Observation/_history?_count=50", "/Condition/_history", "/Condition?_sort=code&_total=accurate",
+	"/Observation?_list=%L", "/Observation?_list=%L&_total=accurate", "/Observation?_total=none&_list=%L", "/Observation?code:text=o", "/Condition?code:text=tw&_total=accurate",
 }
 
 // scopeSearch draws one of scopeSearches.
 func (g *generator) scopeSearch() question {
-	return question{method: "GET", path: pick(g, scopeSearches...)}
+	return question{method: "GET", path: strings.ReplaceAll(pick(g, scopeSearches...), "%L", g.anID("List"))}
 }
