@@ -45,7 +45,7 @@ func Operations() Scope { return Scope{Level: ownLevel, Type: "operations"} }
 // ownLevel is the level of this server's own scopes. They permit nothing on any type.
 const ownLevel = "carerecord"
 
-// v1Forms are the permissions of SMART v1, by their letters.
+// v1Forms are the permissions of SMART v1, by their permissions.
 var v1Forms = map[string]string{"rs": "read", "cud": "write", permissionOrder: "*"}
 
 // String writes the scope in the form in which it was requested: v1 or v2 (SMART-233).
@@ -53,11 +53,11 @@ func (s Scope) String() string {
 	if s.Level == ownLevel {
 		return s.Level + "/" + s.Type
 	}
-	letters := s.Permissions
-	if form := v1Forms[letters]; s.v1 && s.Constraint == "" && form != "" {
-		letters = form
+	permissions := s.Permissions
+	if form := v1Forms[permissions]; s.v1 && s.Constraint == "" && form != "" {
+		permissions = form
 	}
-	out := s.Level + "/" + s.Type + "." + letters
+	out := s.Level + "/" + s.Type + "." + permissions
 	if s.Constraint != "" {
 		out += "?" + string(s.Constraint)
 	}

@@ -45,13 +45,13 @@ func ParseScope(token string, known func(string) bool) (Scope, error) {
 	if !ok || !slices.Contains([]string{levelPatient, levelUser, levelSystem}, level) {
 		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.permissions", token)
 	}
-	typ, letters, ok := strings.Cut(rest, ".")
+	typ, suffix, ok := strings.Cut(rest, ".")
 	if !ok || typ != "*" && !known(typ) {
 		return Scope{}, fmt.Errorf("scope %q names no type of this server", token)
 	}
-	s := Scope{Level: level, Type: typ, Permissions: letters}
+	s := Scope{Level: level, Type: typ, Permissions: suffix}
 	for permissions, form := range v1Forms {
-		if letters == form {
+		if suffix == form {
 			s.Permissions, s.v1 = permissions, true
 		}
 	}

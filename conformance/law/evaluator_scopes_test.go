@@ -9,27 +9,27 @@ import (
 
 // scope is one resource scope, as the evaluator reads it.
 type scope struct {
-	level, typ, letters string
-	constraint          string // after the question mark
+	level, typ, permissions string
+	constraint              string // after the question mark
 }
 
-// parseScopes reads a scope string. v1 forms are written in letters.
+// parseScopes reads a scope string. v1 forms are written in permissions.
 func parseScopes(text string) []scope {
 	var out []scope
 	for _, token := range strings.Fields(text) {
 		token, constraint, _ := strings.Cut(token, "?")
 		level, what, _ := strings.Cut(token, "/")
-		typ, letters, _ := strings.Cut(what, ".")
-		if v1 := map[string]string{"read": "rs", "write": "cud", "*": "cruds"}[letters]; v1 != "" {
-			letters = v1
+		typ, permissions, _ := strings.Cut(what, ".")
+		if v1 := map[string]string{"read": "rs", "write": "cud", "*": "cruds"}[permissions]; v1 != "" {
+			permissions = v1
 		}
-		out = append(out, scope{level, typ, letters, constraint})
+		out = append(out, scope{level, typ, permissions, constraint})
 	}
 	return out
 }
 
 func (s scope) permits(typ, letter string) bool {
-	return (s.typ == "*" || s.typ == typ) && strings.Contains(s.letters, letter)
+	return (s.typ == "*" || s.typ == typ) && strings.Contains(s.permissions, letter)
 }
 
 func (s scope) constrained() bool { return s.constraint != "" }
@@ -134,7 +134,7 @@ func (e *evaluator) namesAnother(q question) bool {
 func (r requester) contextOnly(q question) bool {
 	typ, letter := typeOf(q)
 	return r.staff && r.id != "" && !slices.ContainsFunc(r.scopes, func(s scope) bool {
-		return s.level != "patient" && (typ == "" && strings.ContainsAny(s.letters, letter) || strings.ContainsAny(s.letters, letter) && (s.typ == "*" || s.typ == typ))
+		return s.level != "patient" && (typ == "" && strings.ContainsAny(s.permissions, letter) || strings.ContainsAny(s.permissions, letter) && (s.typ == "*" || s.typ == typ))
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // limitScopes gives one of seven requesters scopes that limit rows: constraints, and for staff a patient in context. All
-// scopes on one type have the same letters of r and s, so that one visible part serves every request.
+// scopes on one type have the same permissions of r and s, so that one visible part serves every request.
 func (g *generator) limitScopes(p consent.Principal) consent.Principal {
 	if !g.chance(14) {
 		return p
@@ -56,13 +56,13 @@ var constraints = map[string][]string{
 }
 
 // constrainedScopes draws scopes of a level on some types and on Patient: some constrained, some twice.
-func (g *generator) constrainedScopes(level, letters string, types []string) string {
+func (g *generator) constrainedScopes(level, permissions string, types []string) string {
 	var out []string
 	if slices.Contains(types, "Organization") {
-		out = append(out, level+"/Patient."+letters)
+		out = append(out, level+"/Patient."+permissions)
 	}
 	for _, typ := range types {
-		whole := level + "/" + typ + "." + letters
+		whole := level + "/" + typ + "." + permissions
 		choices := constraints[typ]
 		switch {
 		case len(choices) == 0 || g.chance(25):
