@@ -50,10 +50,8 @@ func ParseScope(token string, known func(string) bool) (Scope, error) {
 		return Scope{}, fmt.Errorf("scope %q names no type of this server", token)
 	}
 	s := Scope{Level: level, Type: typ, Permissions: suffix}
-	for permissions, form := range v1Forms {
-		if suffix == form {
-			s.Permissions, s.v1 = permissions, true
-		}
+	if permissions := ofV1(suffix); permissions != "" {
+		s.Permissions, s.v1 = permissions, true
 	}
 	if !inOrder(s.Permissions) {
 		return Scope{}, fmt.Errorf("scope %q: the permissions must be some of cruds, in that order", token)
