@@ -34,10 +34,11 @@ fuzz: need-go ## every fuzz target for some seconds (FUZZ_SECONDS=5)
 image: ## the container image; without a container engine its files in bin/image, which are tried there
 	scripts/image.sh
 
-generate: need-go need-npm need-python $(DEFINITIONS) ## write the tables of the standard, the grammar of fhir/index/doc.go, docs/storage-example.md
+generate: need-go need-npm need-python $(DEFINITIONS) ## write the tables of the standard, the grammar of fhir/index/doc.go, docs/storage-example.md, the style of the pages
 	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir
 	UPDATE=1 $(GO) test -count=1 -run TestGrammarInDoc ./fhir/index
 	UPDATE=1 $(GO) test -count=1 -run TestStorageExample ./conformance/example
+	scripts/pages.sh
 
 bench: build ## measure the server and the limits of the machine, then run the benchmarks of packages
 	bin/carerecord bench

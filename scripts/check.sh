@@ -29,6 +29,7 @@ go run ./cmd/fhirgen -package .cache/hl7.fhir.r4.examples-4.0.1.tgz -out "$out"
 for f in "$out"/*/*; do
   cmp "$f" "fhir/${f#"$out"/}" || { echo "generated file is stale: make generate"; exit 1; }
 done
+scripts/pages.sh check
 size=$(cat fhir/*/*_gen.* | wc -c)
 [ "$size" -lt 2097152 ] || { echo "generated tables are $size bytes, over 2 MiB"; exit 1; }
 ! git grep -n 'time[.]Sleep' -- '*_test.go' '*test/*.go' conformance || { echo "a test sleeps: wait for a condition (conformance/wait)"; exit 1; }

@@ -39,4 +39,7 @@ type StateWrite struct {
 	Expires time.Time // zero: never; an instant of the past removes the value
 	// New requires that the key has no live value, else the commit is ErrConflict.
 	New bool
+	// Old, unless it is nil, is the live value that the key must have, else the commit is
+	// ErrConflict. Several conditions of one batch are all tested before it writes.
+	Old []byte
 }

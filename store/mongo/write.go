@@ -1,6 +1,7 @@
 package mongo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -199,15 +200,7 @@ func (s *snap) change(ctx context.Context, c changes) error {
 // writeState applies the state writes of a commit.
 func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error {
 	for _, w := range writes {
-		if !w.New {
-			continue
-		}
-		var found value
-		err := s.db.state.FindOne(s.in(ctx), s.db.liveFilter(w.Key), options.FindOne().SetHint(byID)).Decode(&found)
-		if err == nil {
-			return fmt.Errorf("mongo: state %s has a value: %w", w.Key, store.ErrConflict)
-		}
-		if !errors.Is(err, mongo.ErrNoDocuments) {
+		if err := s.checkState(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -224,6 +217,26 @@ func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error 
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkState tests the conditions of a state write.
+func (s *snap) checkState(ctx context.Context, w store.StateWrite) error {
+	if !w.New && w.Old == nil {
+		return nil
+	}
+	var found value
+	err := s.db.state.FindOne(s.in(ctx), s.db.liveFilter(w.Key), options.FindOne().SetHint(byID)).Decode(&found)
+	there := err == nil
+	if !there && !errors.Is(err, mongo.ErrNoDocuments) {
+		return err
+	}
+	if w.New && there {
+		return fmt.Errorf("mongo: state %s has a value: %w", w.Key, store.ErrConflict)
+	}
+	if w.Old != nil && (!there || !bytes.Equal(found.Value.Data, w.Old)) {
+		return fmt.Errorf("mongo: state %s has another value or none: %w", w.Key, store.ErrConflict)
 	}
 	return nil
 }

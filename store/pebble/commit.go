@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -292,7 +293,7 @@ func (s *commit) checkPreconditions(ctx context.Context, db *DB, now *snap) (err
 	if err := s.checkRowIDs(now); err != nil {
 		return err
 	}
-	if err := s.checkNewState(db); err != nil {
+	if err := s.checkState(db); err != nil {
 		return err
 	}
 	for _, a := range s.batch.Absent {
@@ -344,18 +345,20 @@ func conflict(doing string, ref store.Ref, have, want revision) error {
 	return fmt.Errorf("pebble: %s of %s: the newest version is %v, expected %v: %w", doing, ref, have, want, store.ErrConflict)
 }
 
-// checkNewState tests that no live value has a key that the commit writes as new.
-func (s *commit) checkNewState(db *DB) error {
+// checkState tests the conditions of the values that the commit writes.
+func (s *commit) checkState(db *DB) error {
 	for _, w := range s.batch.State {
-		if !w.New {
+		if !w.New && w.Old == nil {
 			continue
 		}
 		current, err := db.liveValue(w.Key)
-		if err != nil {
+		switch {
+		case err != nil:
 			return unavailable("look for a value", err)
-		}
-		if current != nil {
+		case w.New && current != nil:
 			return fmt.Errorf("pebble: state %s has a value: %w", w.Key, store.ErrConflict)
+		case w.Old != nil && (current == nil || !bytes.Equal(current, w.Old)):
+			return fmt.Errorf("pebble: state %s has another value or none: %w", w.Key, store.ErrConflict)
 		}
 	}
 	return nil

@@ -89,8 +89,9 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 		return 0, err
 	}
 	for _, w := range b.State {
-		if _, there := r.liveValue(w.Key); w.New && there {
-			return 0, fmt.Errorf("%s has a value: %w", w.Key, store.ErrConflict)
+		live, there := r.liveValue(w.Key)
+		if w.New && there || w.Old != nil && (!there || !bytes.Equal(live.bytes, w.Old)) {
+			return 0, fmt.Errorf("%s has another value: %w", w.Key, store.ErrConflict)
 		}
 	}
 	if r.state.readers > 0 {

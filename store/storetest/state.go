@@ -159,6 +159,43 @@ func stateSentences() []sentence {
 			})
 			k.wantOneSuccess(won.Load())
 		}},
+		{"a batch that requires a value is a conflict if there is another or none, and writes nothing", func(k *kit) {
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "empty", []byte{}, never), "insert")
+			batch := func(key, old string) store.Batch {
+				return store.Batch{Log: [][]byte{[]byte("r")}, State: []store.StateWrite{{Key: "new", Value: []byte("n"), New: true}, {Key: key, Value: []byte("2"), Old: []byte(old)}}}
+			}
+			for _, c := range [][2]string{{"a", "2"}, {"a", ""}, {"b", "1"}, {"b", ""}} {
+				_, err := k.Commit(k.Context(), batch(c[0], c[1]))
+				k.wantError(store.ErrConflict, err, "another value of "+c[0])
+				k.wantNoValue("new")
+			}
+			k.commit(batch("a", "1"))
+			k.wantValue("a", []byte("2"))
+			k.wantValue("new", []byte("n"))
+			k.commit(store.Batch{State: []store.StateWrite{{Key: "empty", Expires: time.Unix(0, 0), Old: []byte{}}}})
+			k.wantNoValue("empty")
+			k.wantError(nil, k.Insert(k.Context(), "b", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.clock.Advance(time.Minute)
+			_, err := k.Commit(k.Context(), store.Batch{State: []store.StateWrite{{Key: "b", Value: []byte("2"), Old: []byte("1")}}})
+			k.wantError(store.ErrConflict, err, "an expired value")
+		}},
+		{"of racing batches that require one value one succeeds", func(k *kit) {
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("old"), never), "insert")
+			var won atomic.Int64
+			concurrently(max(k.subject.racers()/10, 10), func(i int) {
+				_, err := k.Commit(k.Context(), store.Batch{State: []store.StateWrite{{Key: "a", Expires: time.Unix(0, 0), Old: []byte("old")}, {Key: fmt.Sprint("b/", i), Value: []byte("v"), New: true}}})
+				k.countWin(&won, store.ErrConflict, err)
+			})
+			k.wantOneSuccess(won.Load())
+			k.wantNoValue("a")
+			n := 0
+			for _, err := range k.Values(k.Context(), "b/") {
+				k.wantError(nil, err, "list")
+				n++
+			}
+			k.wantOneSuccess(int64(n))
+		}},
 		{"of racing inserts one succeeds", func(k *kit) {
 			var won atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {

@@ -2,6 +2,7 @@ package join
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 
@@ -18,6 +19,10 @@ type execution struct {
 	position *store.RowID // nil: nothing has been yielded
 	reverse  *reverseScan // nil if there is none
 	yield    func(store.Doc) bool
+	budget   int // of the reverse scan
+	// forwardDocs is how many documents the forward scan has read.
+	forwardDocs int
+	dear        *reverseScan // the reverse scan while it is over its budget, else nil
 
 	forward    cursor[store.Doc]
 	progress   [2]progress // of the forward and of the reverse scan
@@ -42,6 +47,9 @@ func (x *execution) stop() {
 	if x.reverse != nil {
 		x.reverse.stop()
 	}
+	if x.dear != nil {
+		x.dear.stop()
+	}
 }
 
 // run yields all rows after the position, until the consumer stops.
@@ -50,14 +58,23 @@ func (x *execution) run(ctx context.Context) error {
 	if x.reverse != nil && x.reverse.crossPartition == nil && x.pageSize > 0 {
 		reverseSize = x.pageSize // every Patient is a row
 	}
+	x.setBudget(x.exec.firstChunk())
 	for turn := 0; !x.ended && !x.stopped; turn++ {
 		if err := x.narrow(ctx, turn); err != nil {
 			return err
+		}
+		if x.dear != nil && x.forwardDocs >= 4*x.budget {
+			x.reverse, x.dear = x.dear, nil
+			x.setBudget(4 * x.budget)
 		}
 		var err error
 		if x.reverse != nil && chooseReverse(turn, x.drives, x.progress[0], x.progress[1], x.exec.firstChunk()) {
 			err = x.reverseBatch(ctx, reverseSize)
 			reverseSize = min(x.reverse.growthFactor()*reverseSize, x.exec.maxChunk())
+			if errors.Is(err, errOverBudget) {
+				x.reverse.stop()
+				x.reverse, x.dear, err = nil, x.reverse, nil
+			}
 		} else {
 			err = x.forwardBatch(ctx, forwardSize)
 			forwardSize = min(2*forwardSize, x.exec.maxChunk())
@@ -67,6 +84,15 @@ func (x *execution) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// setBudget sets what the reverse scan may read before its first row. A scan that needs more is tried again once the
+// forward scan has read four times as much, with four times the budget: so a page costs a small multiple of the cheaper scan.
+func (x *execution) setBudget(n int) {
+	x.budget = n
+	if x.reverse != nil && x.reverse.setBudget != nil {
+		x.reverse.setBudget(n)
+	}
 }
 
 // chooseReverse decides which scan reads the next batch, where both are possible. The first turn is
@@ -151,6 +177,7 @@ func (x *execution) forwardBatch(ctx context.Context, n int) error {
 	if len(docs) == 0 {
 		return nil
 	}
+	x.forwardDocs += len(docs)
 	last := docs[len(docs)-1].RowID
 	matching, err := x.exec.satisfying(ctx, docs, x.joins)
 	if err != nil {

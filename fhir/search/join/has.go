@@ -167,7 +167,7 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		return nil, err
 	}
 	patients := &referredPatients{exec: s.exec, has: h, referrers: referrers}
-	out := &reverseScan{patientsAfter: patients.after}
+	out := &reverseScan{patientsAfter: patients.after, setBudget: func(n int) { patients.budget = n }}
 	if !s.exec.followsPersons(h.Here) {
 		out.joinedTo = func(_ context.Context, ids, _ idSet) (store.Pred, error) {
 			return s.exec.view.Index().IDIn(h.Here, ids)

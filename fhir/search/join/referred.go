@@ -2,6 +2,7 @@ package join
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -19,11 +20,17 @@ type referredPatients struct {
 	exec      *Executor
 	has       Has
 	referrers *Stream
+	budget    int                    // documents that loadStrays may read
 	strays    []store.RowID          // of Patients to whom another partition refers, sorted
 	strayIDs  map[store.RowID]string // their ids; nil before loadStrays
 }
 
-// loadStrays reads the documents that refer to a Patient in another partition.
+// errOverBudget: so many documents refer to a Patient in another partition that the forward scan may be
+// cheaper. It does not leave the package.
+var errOverBudget = errors.New("join: too many documents refer to another partition")
+
+// loadStrays reads the documents that refer to a Patient in another partition. It returns errOverBudget if
+// they are more than the budget.
 func (r *referredPatients) loadStrays(ctx context.Context) error {
 	if r.strayIDs != nil {
 		return nil
@@ -44,7 +51,11 @@ func (r *referredPatients) loadStrays(ctx context.Context) error {
 		docs = docs[:0]
 		return err
 	}
+	read := 0
 	for d, err := range referrers.Rows(ctx, nil) {
+		if read++; err == nil && read > r.budget {
+			return errOverBudget
+		}
 		if docs = append(docs, d); err == nil && len(docs) == LookupChunk {
 			err = take()
 		}

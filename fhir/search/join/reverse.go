@@ -34,6 +34,10 @@ type reverseScan struct {
 	// persons.
 	spreadPatients func(ctx context.Context, from, to *store.RowID) ([]endPatient, error)
 
+	// setBudget sets how many documents may be read before the first Patient is known; next returns errOverBudget if these
+	// are not enough. nil where none are read.
+	setBudget func(int)
+
 	patients    cursor[endPatient]
 	strayCursor cursor[store.Doc] // of the crossPartition rows
 }

@@ -1,0 +1,107 @@
+package pages_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"carerecord/interop/pages"
+)
+
+// state is a page in one state, by the name of its golden file.
+type state struct {
+	name    string
+	page    pages.Page
+	options pages.Options
+}
+
+// states are the pages of the product in each of their states.
+func states() []state {
+	day := time.Date(2026, 11, 30, 9, 5, 0, 0, time.UTC)
+	in := pages.Options{Binding: "binding", Transaction: "cr_tx_1", FormTarget: "https://app.example"}
+	signedIn := pages.Options{Binding: "binding", Account: "Ann Example", SignOut: "/sign-out"}
+	kinds := []pages.SignInKind{{Value: "patient", Text: pages.PersonPatient}, {Value: "staff", Text: pages.PersonStaff}, {Value: "office", Text: pages.PersonOffice}}
+	roles := []pages.Role{{Value: "r1", Name: "General medical practitioner", Organisation: "Practice"}, {Value: "r2", Name: "Consultant", Organisation: "Hospital"}}
+	records := []pages.Record{{Value: "1", Name: "Ann Example", Self: true}, {Value: "2", Name: "Ben Example"}}
+	found := []pages.Candidate{{Value: "1", Name: "Ann Example", BirthDate: "1980-03-31", NHSNumber: "999 000 1111"}, {Value: "2", Name: "An Example", BirthDate: "1980-03"}}
+	consent := pages.Consent{
+		Action: "/oauth/consent", App: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", NHSNumber: "999 *** ****", Self: true, StopPath: "/apps",
+		Groups: []pages.Group{{Type: "Patient"}, {Type: "Observation", Categories: []string{"laboratory", "vital-signs"}}, {Type: "*"}},
+	}
+	full := consent
+	full.Self, full.Reviewed, full.Identity, full.Offline, full.Writes = false, true, true, day.AddDate(1, 0, 0), []string{"Observation", "*"}
+	refused := full
+	refused.Chosen = &pages.Choice{Allow: true}
+	kept := full
+	kept.Chosen = &pages.Choice{Allow: true, Writes: []string{"Observation"}, Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory"}, Narrow: true}}}
+	list := []pages.App{
+		{Value: "g1", Name: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []string{"Patient", "*"}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0)},
+		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []string{"Observation"}, Since: day},
+	}
+	out := []state{
+		{"sign-in", pages.SignIn{Action: "/oauth/sign-in", App: "Diary", Kinds: kinds}, in},
+		{"sign-in-unanswered", pages.SignIn{Action: "/oauth/sign-in", Kinds: kinds, Unanswered: true}, in},
+		{"role-choice", pages.RoleChoice{Action: "/oauth/role", Person: "Ann Example", Roles: roles}, in},
+		{"role-choice-unanswered", pages.RoleChoice{Action: "/oauth/role", Person: "Ann Example", Roles: roles, Unanswered: true}, in},
+		{"record-choice", pages.RecordChoice{Action: "/oauth/record", App: "Diary", People: records}, in},
+		{"record-choice-unanswered", pages.RecordChoice{Action: "/oauth/record", App: "Diary", People: records, Unanswered: true}, in},
+		{"patient-search", pages.PatientSearch{Action: "/oauth/patient", App: "Diary"}, in},
+		{"patient-choice", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found}, in},
+		{"patient-choice-unanswered", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found, Unanswered: true}, in},
+		{"consent", consent, in},
+		{"consent-full", full, in},
+		{"consent-nothing", refused, in},
+		{"consent-kept", kept, in},
+		{"apps", pages.Apps{Action: "/apps", List: list}, signedIn},
+		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
+		{"sessions", pages.SessionList{Action: "/sessions", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
+		{"signed-out", pages.SignedOut{}, pages.Options{}},
+		{"home", pages.Home{People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
+			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
+		{"sample-people", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonStaff, People: []pages.SamplePerson{{Value: "gp", Name: "gp", Detail: "R0260"}}}, in},
+		{"sample-people-unanswered", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonPatient, People: []pages.SamplePerson{{Value: "p", Name: "p", Detail: "Patient"}}, Unanswered: true}, in},
+	}
+	for _, problem := range []pages.SearchProblem{pages.SearchEmpty, pages.SearchNumber, pages.SearchFamily, pages.SearchBirthDate, pages.SearchNone, pages.SearchMany} {
+		out = append(out, state{"patient-search-" + string(problem), pages.PatientSearch{Action: "/oauth/patient", Number: "999", Family: "Exam", Day: "3", Month: "4", Year: "1980", Problem: problem}, in})
+	}
+	for _, kind := range errorKinds() {
+		out = append(out, state{"error-" + string(kind), pages.Error{Kind: kind, Reference: "REF-1", Retry: "/oauth/again"}, pages.Options{}})
+	}
+	return out
+}
+
+func errorKinds() []pages.ErrorKind {
+	return []pages.ErrorKind{pages.BadRequest, pages.Forbidden, pages.NotFound, pages.Ended, pages.OtherBrowser, pages.SignInRefused, pages.NoRecord,
+		pages.TooMany, pages.ProviderDown, pages.Unavailable, pages.MethodRefused, pages.InternalFailed}
+}
+
+// digest matches the name of the style sheet, which changes with its content.
+var digest = regexp.MustCompile(`/pages\.[0-9a-f]{16}\.css`)
+
+// TestGolden compares each page in each state, in both languages, with testdata. UPDATE=1 writes the files.
+func TestGolden(t *testing.T) {
+	p, _ := renderer(t, true)
+	for _, s := range states() {
+		for _, language := range []string{"en", "cy"} {
+			t.Run(s.name+"/"+language, func(t *testing.T) {
+				got := digest.ReplaceAllString(render(t, p, language, s.page, s.options).Body.String(), "/pages.DIGEST.css")
+				file := "testdata/" + s.name + "." + language + ".html"
+				if os.Getenv("UPDATE") != "" {
+					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(got, string(want)); diff != "" {
+					t.Errorf("got (-) is not the golden page (+), UPDATE=1 writes it:\n%s", diff)
+				}
+			})
+		}
+	}
+}

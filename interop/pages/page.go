@@ -1,0 +1,163 @@
+package pages
+
+import "time"
+
+// Page is the content of a page: one of the types of this package.
+//
+//sumtype:decl
+type Page interface {
+	name() string        // of its template
+	problems() []problem // what the reader must correct, with keys of the catalogue as texts
+}
+
+// pageNames are the templates of all pages.
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "consent", "apps", "sessions", "signed-out", "home", "sample-people"}
+
+// Error explains why something did not work.
+type Error struct {
+	Kind      ErrorKind
+	Reference string // number by which operators find the request
+	Retry     string // path of a link, or empty
+}
+
+// SignIn asks which kind of person signs in, if an app serves several (SMART-189). The form posts the field "kind".
+type SignIn struct {
+	Action     string
+	App        string // name of the app that asks, or empty
+	Kinds      []SignInKind
+	Unanswered bool // the form was sent without a choice
+}
+
+// SignInKind is a choice of SignIn.
+type SignInKind struct {
+	Value string // what the form posts
+	Text  PersonKind
+}
+
+// PersonKind selects the text of a kind of people.
+type PersonKind string
+
+// The kinds of people that a page names.
+const (
+	PersonPatient PersonKind = "patient"
+	PersonStaff   PersonKind = "staff"
+	PersonOffice  PersonKind = "office" // administrators, officers and operators (SMART-209)
+)
+
+// RoleChoice asks in which role a person works now (SMART-203). The form posts the field "role".
+type RoleChoice struct {
+	Action     string
+	Person     string
+	Roles      []Role
+	Unanswered bool // the form was sent without a choice
+}
+
+// Role is a choice of RoleChoice.
+type Role struct{ Value, Name, Organisation string }
+
+// RecordChoice asks a proxy whose record an app gets (SMART-143). The form posts the field "record".
+type RecordChoice struct {
+	Action     string
+	App        string
+	People     []Record
+	Unanswered bool // the form was sent without a choice
+}
+
+// Record is a choice of RecordChoice.
+type Record struct {
+	Value, Name string
+	Self        bool // the own record of the reader
+}
+
+// SignedOut says that a session has ended.
+type SignedOut struct{}
+
+// App is an app with access.
+type App struct {
+	Value     string // what the button posts in the field "grant"
+	Name      string
+	Publisher string
+	Person    string   // whose record
+	Groups    []string // types of the data groups, or "*"
+	Writes    []string // types that the app may write
+	Since     time.Time
+	LastUsed  time.Time // zero: never
+	Until     time.Time // zero: until the sign-out
+}
+
+// Apps lists the apps with access and stops each of them in one step (SMART-405). Each app has a form that posts the
+// field "grant".
+type Apps struct {
+	Action  string
+	List    []App
+	Stopped string // name of the app that was just stopped, or empty
+}
+
+// BrowserSession is a session in a list.
+type BrowserSession struct {
+	Value             string // what the button posts in the field "session"
+	Started, LastUsed time.Time
+	Current           bool // the session of the reader's browser
+}
+
+// SessionList lists the sessions of a user, and ends one or all of them (SMART-170). The forms post the field "session",
+// which is "all" for all of them.
+type SessionList struct {
+	Action string
+	List   []BrowserSession
+}
+
+// Home is the page at / of a demonstration.
+type Home struct {
+	People   []HomePerson
+	Clients  []HomeClient
+	Requests []HomeRequest
+}
+
+// HomePerson is a sample person who can sign in.
+type HomePerson struct{ Name, Role, Organisation string }
+
+// HomeClient is a sample client.
+type HomeClient struct{ ID, Name, Kind, Scopes string }
+
+// HomeRequest is a ready-made request. A request with a path is a link.
+type HomeRequest struct{ Text, Path string }
+
+// SamplePeople is the page of the identity provider with sample people: the reader picks who signs in. The form posts the
+// field "person".
+type SamplePeople struct {
+	Action     string
+	Kind       PersonKind
+	People     []SamplePerson
+	Unanswered bool // the form was sent without a choice
+}
+
+// SamplePerson is a choice of SamplePeople.
+type SamplePerson struct{ Value, Name, Detail string }
+
+func (Error) name() string        { return "error" }
+func (SignIn) name() string       { return "sign-in" }
+func (RoleChoice) name() string   { return "role-choice" }
+func (RecordChoice) name() string { return "record-choice" }
+func (SignedOut) name() string    { return "signed-out" }
+func (Apps) name() string         { return "apps" }
+func (SessionList) name() string  { return "sessions" }
+func (Home) name() string         { return "home" }
+func (SamplePeople) name() string { return "sample-people" }
+
+func (Error) problems() []problem          { return nil }
+func (SignedOut) problems() []problem      { return nil }
+func (Apps) problems() []problem           { return nil }
+func (SessionList) problems() []problem    { return nil }
+func (Home) problems() []problem           { return nil }
+func (p SignIn) problems() []problem       { return choose(p.Unanswered, "sign-in.problem", "kind-0") }
+func (p RoleChoice) problems() []problem   { return choose(p.Unanswered, "role.problem", "role-0") }
+func (p RecordChoice) problems() []problem { return choose(p.Unanswered, "record.problem", "record-0") }
+func (p SamplePeople) problems() []problem { return choose(p.Unanswered, "sample.problem", "person-0") }
+
+func choose(unanswered bool, text, field string) []problem {
+	if !unanswered {
+		return nil
+	}
+	return []problem{{Text: text, Field: field}}
+}

@@ -1,0 +1,133 @@
+package pages
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"carerecord/interop/smart/secret"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// Config has the dependencies of a Renderer.
+type Config struct {
+	// Origin is the scheme, host and port of the server as browsers see it, for example https://record.example. Posts
+	// from other origins are refused.
+	Origin  string
+	Digests secret.Digester
+	// Demonstration marks each page, and allows texts that nobody reviewed.
+	Demonstration bool
+	// Browser returns the binding of the browser that sent a request, or "", and may send it a cookie for it
+	// (session.Sessions.Browser). The form for the language is bound to it.
+	Browser func(http.ResponseWriter, *http.Request) string
+	// Reference returns the number of a request, which error pages show and Log writes.
+	Reference func(*http.Request) string
+	// Log writes an error that a page does not explain. May be nil.
+	Log func(r *http.Request, reference string, err error)
+}
+
+// Renderer renders pages. It never changes after New and is safe for concurrent use.
+type Renderer struct {
+	cfg       Config
+	languages []language // those that are served; the first is the source of the texts
+	templates map[templateKey]*template.Template
+	styles    asset
+}
+
+type templateKey struct{ language, page string }
+
+// New returns a Renderer. It returns an error for a catalogue with a missing or wrong text and for an origin that is not
+// one; both are mistakes of the program or its configuration.
+func New(cfg Config) (*Renderer, error) {
+	if u, err := url.Parse(cfg.Origin); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != cfg.Origin {
+		return nil, fmt.Errorf("origin %q of the pages: want scheme, host and port alone", cfg.Origin)
+	}
+	if cfg.Reference == nil || cfg.Browser == nil {
+		return nil, errors.New("pages need the functions Reference and Browser")
+	}
+	all, err := readCatalogues()
+	if err != nil {
+		return nil, err
+	}
+	p := &Renderer{cfg: cfg, templates: map[templateKey]*template.Template{}, styles: newAsset("pages.css", "text/css; charset=utf-8", styleSheet)}
+	for _, l := range all {
+		if !cfg.Demonstration && !l.reviewed() {
+			continue
+		}
+		p.languages = append(p.languages, l)
+		layout, err := template.New("layout.html").Funcs(l.functions()).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+		if err != nil {
+			return nil, fmt.Errorf("read layout: %w", err)
+		}
+		for _, name := range pageNames {
+			page, err := template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html")
+			if err != nil {
+				return nil, fmt.Errorf("read page %s: %w", name, err)
+			}
+			p.templates[templateKey{l.Language, name}] = page
+		}
+	}
+	return p, nil
+}
+
+// Options are the parts of a page that do not depend on its type.
+type Options struct {
+	// Binding is that of the session, or of the browser before the sign-in. With Transaction it decides the CSRF value
+	// of the forms, which Check expects. A page with a form needs it.
+	Binding     string
+	Transaction string // id; also a field of each form, unless empty
+	// FormTarget is where the server redirects to after a post of this page, besides itself: the result of FormTarget
+	// for the redirect URI of the transaction. Empty: nowhere.
+	FormTarget string
+	Account    string // name of the person who is signed in, shown with the button for the sign-out
+	SignOut    string // path that the button posts to; empty: no button
+}
+
+// view is the data of the layout. Page is the data of the page itself.
+type view struct {
+	Options
+	Page          Page
+	Lang          string
+	Others        []language // languages to choose from
+	LanguagePath  string
+	LanguageCSRF  string
+	CSRF          string
+	Style         string
+	Demonstration bool
+	Problems      []problem
+}
+
+// problem is a line of the error summary: a text, and the id of the field that it is about.
+type problem struct{ Text, Field string }
+
+// Render writes a page. Nothing is written if the error is not nil, except when the client has gone away.
+func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, page Page, o Options) error {
+	l := p.languageOf(r)
+	v := view{Options: o, Page: page, Lang: l.Language, LanguagePath: LanguagePath, Style: p.styles.path, Demonstration: p.cfg.Demonstration,
+		CSRF: p.csrf(o.Binding, o.Transaction), LanguageCSRF: p.csrf(p.cfg.Browser(w, r), languageForm), Problems: page.problems()}
+	for _, other := range p.languages {
+		if other.Language != l.Language {
+			v.Others = append(v.Others, other)
+		}
+	}
+	if !formTarget.MatchString(o.FormTarget) {
+		return errors.New("a page has a form target that is not the result of FormTarget")
+	}
+	var b bytes.Buffer
+	if err := p.templates[templateKey{l.Language, page.name()}].ExecuteTemplate(&b, "layout.html", v); err != nil {
+		return fmt.Errorf("render page %s: %w", page.name(), err)
+	}
+	setHeaders(w.Header(), o.FormTarget)
+	w.Header().Set("Content-Language", l.Language)
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, err := w.Write(b.Bytes())
+	return err
+}

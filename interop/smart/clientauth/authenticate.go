@@ -1,0 +1,128 @@
+package clientauth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/jwks"
+	"carerecord/interop/smart/oauth"
+)
+
+// Authenticator authenticates clients. It is safe for concurrent use.
+type Authenticator struct {
+	Clients  *clients.Registry
+	KeySets  *jwks.Cache
+	Audience string // the URL of the token endpoint, which an assertion names
+}
+
+// The methods of authentication.
+const (
+	None      = ""
+	Basic     = "client_secret_basic"
+	Assertion = "private_key_jwt"
+)
+
+// Result is an authenticated client, or a public one that named itself.
+type Result struct {
+	Client *clients.Client
+	Method string // None for a public client
+}
+
+// errTwo is the cause where a request tries two ways at once.
+var errTwo = errors.New("two methods of authentication")
+
+// Authenticate returns the client of a request. named is a client id that is known otherwise, such as that
+// of a refresh token; "" for none. The error is an *oauth.Error: invalid_client (401) where the client
+// is not who it says, invalid_request where the request has two methods, 503 where the store does not answer.
+func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form oauth.Form, named string) (Result, error) {
+	basic := r.Header.Values("Authorization")
+	asserts := form.Has("client_assertion") || form.Has("client_assertion_type")
+	switch {
+	case len(basic) > 1, len(basic) == 1 && asserts, form.Has("client_secret") && (asserts || len(basic) > 0):
+		return Result{}, oauth.Refuse(oauth.InvalidRequest, "Use exactly one method of client authentication.").Because("%w", errTwo)
+	case form.Has("client_secret"):
+		return Result{}, refused("client_secret in the body is not supported", false)
+	case asserts:
+		c, err := a.byAssertion(ctx, form)
+		return Result{c, Assertion}, err
+	case len(basic) == 1:
+		c, err := a.bySecret(ctx, basic[0], form.Get("client_id"))
+		return Result{c, Basic}, err
+	}
+	id := form.Get("client_id")
+	if id == "" {
+		id = named
+	}
+	if id == "" {
+		return Result{}, refused("no client_id and no authentication", false)
+	}
+	c, err := a.serving(ctx, id)
+	if err != nil {
+		return Result{}, err
+	}
+	if c == nil || c.Kind != clients.Public {
+		return Result{}, refused("a client that must authenticate did not", false)
+	}
+	return Result{c, None}, nil
+}
+
+// serving returns a client that is served; nil for none.
+func (a *Authenticator) serving(ctx context.Context, id string) (*clients.Client, error) {
+	c, err := a.Clients.Serving(ctx, id)
+	if errors.Is(err, clients.ErrUnknown) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, oauth.Unavailable(err)
+	}
+	return c, nil
+}
+
+// bySecret authenticates by HTTP Basic. An unknown client and a wrong secret take the same time and have
+// the same answer (SMART-319). Ids and secrets have unreserved characters alone, so it does not matter whether
+// the client encodes them as a form first (SMART-063).
+func (a *Authenticator) bySecret(ctx context.Context, header, bodyID string) (*clients.Client, error) {
+	scheme, text, _ := strings.Cut(header, " ")
+	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if !strings.EqualFold(scheme, "Basic") || err != nil {
+		return nil, refused("the Authorization header is not Basic", true)
+	}
+	id, value, _ := strings.Cut(string(plain), ":")
+	if decoded, err := url.QueryUnescape(id); err == nil {
+		id = decoded
+	}
+	c, err := a.serving(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	compared := c
+	if compared == nil {
+		compared = &clients.Client{}
+	}
+	right := a.Clients.HasSecret(compared, value)
+	switch {
+	case c == nil:
+		return nil, refused("an unknown client", true)
+	case c.Kind != clients.Symmetric:
+		return nil, refused("a client of another kind uses Basic", true)
+	case !right:
+		return nil, refused("a wrong secret", true)
+	case bodyID != "" && bodyID != c.ID:
+		return nil, refused("another client_id in the body", true)
+	}
+	return c, nil
+}
+
+// refused returns the refusal of a client. basic adds the header that RFC 6749 wants where Basic was used.
+func refused(cause string, basic bool) *oauth.Error {
+	e := &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidClient, Description: "The client is not authenticated.", Cause: errors.New(cause)}
+	if basic {
+		e.Header = http.Header{"Www-Authenticate": {`Basic realm="carerecord"`}}
+	}
+	return e
+}

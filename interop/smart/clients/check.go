@@ -1,0 +1,206 @@
+package clients
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"carerecord/consent"
+	"carerecord/fhir/r4"
+)
+
+// maxURI is the longest registered URI in characters (SMART-056).
+const maxURI = 2000
+
+// Rules are what the checks of a registration depend on.
+type Rules struct {
+	// Loopback: the server itself is on a loopback address, where public test suites run. Then
+	// http://localhost may be a redirect URI, and http a URL of keys (SMART-056, 335).
+	Loopback bool
+	// Organisation reports whether an ODS code is an organisation of the policy; nil: any is.
+	Organisation func(ods string) bool
+}
+
+// Check returns an error that lists every mistake of a registration, each with the name of its field.
+func (r Rules) Check(c *Client) error {
+	var all []error
+	bad := func(field, format string, args ...any) {
+		all = append(all, fmt.Errorf(field+": "+format, args...))
+	}
+	if err := plainText(c.Name, 80); err != nil || c.Name == "" {
+		bad("name", "must be 1 to 80 plain characters")
+	}
+	if err := plainText(c.Publisher, 80); err != nil {
+		bad("publisher", "must be at most 80 plain characters")
+	}
+	r.checkKind(c, bad)
+	for i, uri := range c.RedirectURIs {
+		if err := r.checkRedirect(uri); err != nil {
+			bad(fmt.Sprintf("redirectURIs[%d]", i), "%w", err)
+		}
+	}
+	for i, uri := range c.LaunchURLs {
+		if err := r.checkPage(uri); err != nil {
+			bad(fmt.Sprintf("launchURLs[%d]", i), "%w", err)
+		}
+	}
+	for i, o := range c.Origins {
+		if u, err := url.Parse(o); err != nil || o != u.Scheme+"://"+u.Host || !r.webScheme(u) {
+			bad(fmt.Sprintf("origins[%d]", i), "must be https://HOST or https://HOST:PORT")
+		}
+	}
+	if _, err := c.Ceiling(r4.IsResource); err != nil || c.Scopes == "" && len(c.Rights) == 0 {
+		bad("scopes", "must be scopes that this server knows: %v", err)
+	}
+	if len(c.Purposes) == 0 {
+		bad("purposes", "at least one is required")
+	}
+	if c.Organisation != "" && r.Organisation != nil && !r.Organisation(c.Organisation) {
+		bad("organisation", "%q is no organisation of the policy", c.Organisation)
+	}
+	if c.IDPrefix != "" && !strings.HasSuffix(c.IDPrefix, ".") {
+		bad("idPrefix", "%q does not end in a dot", c.IDPrefix)
+	}
+	for _, right := range c.Rights {
+		if right != RightIntrospect && right != RightLaunch {
+			bad("rights", "%q is unknown", right)
+		}
+	}
+	r.checkKeys(c, bad)
+	return errors.Join(all...)
+}
+
+// checkKind checks what a client has because of its kind.
+func (r Rules) checkKind(c *Client, bad func(field, format string, args ...any)) {
+	switch c.Kind {
+	case Public, Symmetric, Asymmetric:
+		if len(c.Audience) == 0 {
+			bad("audience", "must be patient, clinician or both")
+		}
+		if c.Flow != "" || c.IDPrefix != "" {
+			bad("flow", "is of backend clients alone")
+		}
+		if slices.ContainsFunc(mustScopes(c), func(s consent.Scope) bool { return s.Level == "system" }) {
+			bad("scopes", "system scopes are of backend clients alone")
+		}
+	case Backend:
+		if len(c.RedirectURIs)+len(c.LaunchURLs)+len(c.Audience) > 0 {
+			bad("redirectURIs", "a backend client has no redirect URI, launch URL or audience")
+		}
+		if len(c.Purposes) != 1 {
+			bad("purposes", "a backend client has exactly one")
+		}
+		if slices.ContainsFunc(mustScopes(c), func(s consent.Scope) bool { return s.Level == "patient" || s.Level == "user" }) {
+			bad("scopes", "a backend client has system scopes alone")
+		}
+	default:
+		bad("kind", "must be public, confidential-symmetric, confidential-asymmetric or backend")
+	}
+	for _, a := range c.Audience {
+		if a != ForPatients && a != ForClinicians {
+			bad("audience", "%q is not patient or clinician", a)
+		}
+	}
+}
+
+func mustScopes(c *Client) consent.Scopes {
+	s, err := c.Ceiling(r4.IsResource)
+	if err != nil {
+		return nil // told of already
+	}
+	return s
+}
+
+// reverseDomain is a private-use scheme (RFC 8252, section 7.1).
+var reverseDomain = regexp.MustCompile(`^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$`)
+
+// checkRedirect checks a redirect URI (SMART-056).
+func (r Rules) checkRedirect(uri string) error {
+	u, err := plainURI(uri)
+	switch {
+	case err != nil:
+		return err
+	case u.Scheme == "https" && u.Host != "":
+		return nil
+	case u.Scheme == "http" && (isLoopbackAddress(u.Hostname()) || r.Loopback && u.Hostname() == "localhost"):
+		return nil
+	case reverseDomain.MatchString(u.Scheme) && u.Host == "" && u.Opaque == "":
+		return nil
+	}
+	return errors.New("must be https, http at a loopback address, or a private scheme such as uk.example.app:/path")
+}
+
+// checkPage checks the URL of a page of a client.
+func (r Rules) checkPage(uri string) error {
+	u, err := plainURI(uri)
+	if err != nil {
+		return err
+	}
+	if u.Host == "" || !r.webScheme(u) {
+		return errors.New("must be https")
+	}
+	return nil
+}
+
+// webScheme reports whether a URL is https; http only where the server itself is on loopback.
+func (r Rules) webScheme(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && r.Loopback && (u.Hostname() == "localhost" || isLoopbackAddress(u.Hostname()))
+}
+
+func plainURI(uri string) (*url.URL, error) {
+	if len(uri) > maxURI {
+		return nil, fmt.Errorf("is longer than %d characters", maxURI)
+	}
+	if strings.ContainsAny(uri, "*\\ \t\r\n<>\"'`{}|^") || strings.ContainsFunc(uri, func(c rune) bool { return c < 0x21 || c > 0x7e }) {
+		return nil, errors.New("has characters that a URI must not have")
+	}
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil || u.Scheme == "":
+		return nil, errors.New("is no absolute URI")
+	case strings.Contains(uri, "#"):
+		return nil, errors.New("has a fragment")
+	case u.User != nil || strings.Contains(u.Host, "@"):
+		return nil, errors.New("has user information")
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if segment == ".." || segment == "." {
+			return nil, errors.New("has a path with . or ..")
+		}
+	}
+	return u, nil
+}
+
+// isLoopbackAddress reports whether a host is an IP address of the machine itself. Names are not.
+func isLoopbackAddress(host string) bool { return host == "127.0.0.1" || host == "::1" }
+
+// withoutLoopbackPort returns a loopback URI without its port; "" for any other URI.
+func withoutLoopbackPort(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" || !isLoopbackAddress(u.Hostname()) || u.User != nil {
+		return ""
+	}
+	if _, port, err := net.SplitHostPort(u.Host); err == nil && port != "" {
+		at := strings.Index(uri, u.Host)
+		return uri[:at] + strings.TrimSuffix(u.Host, ":"+port) + uri[at+len(u.Host):]
+	}
+	return uri
+}
+
+// plainText refuses control and bidirectional characters and long text (SMART-067).
+func plainText(s string, most int) error {
+	if len([]rune(s)) > most {
+		return fmt.Errorf("is longer than %d characters", most)
+	}
+	for _, c := range s {
+		if !unicode.IsPrint(c) || unicode.Is(unicode.Bidi_Control, c) || c == '<' || c == '>' || c == unicode.ReplacementChar {
+			return errors.New("has a character that a name must not have")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package clients
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"carerecord/consent"
+)
+
+// Kind is the kind of a client. It fixes how the client authenticates and which grants it may use,
+// and never changes (SMART-054).
+type Kind string
+
+// The kinds of clients.
+const (
+	Public     Kind = "public"                  // cannot keep a secret
+	Symmetric  Kind = "confidential-symmetric"  // authenticates by a secret in HTTP Basic
+	Asymmetric Kind = "confidential-asymmetric" // authenticates by private_key_jwt
+	Backend    Kind = "backend"                 // private_key_jwt, acts for no person
+)
+
+// Class is the word for the kind in a Principal (CON-202).
+func (k Kind) Class() string {
+	switch k {
+	case Public:
+		return "public"
+	case Backend:
+		return "backend"
+	case Symmetric, Asymmetric:
+	}
+	return "confidential"
+}
+
+// HasKeys reports whether clients of the kind authenticate by private_key_jwt.
+func (k Kind) HasKeys() bool { return k == Asymmetric || k == Backend }
+
+// Status is the state of a registration.
+type Status string
+
+// The states of a registration. Only an active client is served.
+const (
+	Pending   Status = "pending" // proposed, and not approved yet
+	Active    Status = "active"
+	Suspended Status = "suspended"
+)
+
+// The audiences of user-facing clients (SMART-055).
+const (
+	ForPatients   = "patient"
+	ForClinicians = "clinician"
+)
+
+// The rights of clients beyond scopes on resources (SMART-247).
+const (
+	RightIntrospect = "__introspect"
+	RightLaunch     = "__launch"
+)
+
+// Client is a registered client (SMART-055).
+type Client struct {
+	ID           string          `json:"id"`
+	Name         string          `json:"name"`
+	Publisher    string          `json:"publisher,omitempty"`
+	Kind         Kind            `json:"kind"`
+	Status       Status          `json:"status"`
+	Audience     []string        `json:"audience,omitempty"` // of users: patient, clinician
+	RedirectURIs []string        `json:"redirectURIs,omitempty"`
+	LaunchURLs   []string        `json:"launchURLs,omitempty"`
+	Origins      []string        `json:"origins,omitempty"` // of its web pages, for CORS
+	Keys         json.RawMessage `json:"keys,omitempty"`    // a JWK set; empty for none
+	KeysDigest   string          `json:"keysDigest,omitempty"`
+	KeysURL      string          `json:"keysURL,omitempty"`
+	Secrets      []Secret        `json:"secrets,omitempty"`
+	Scopes       string          `json:"scopes"` // the ceiling, in scope syntax
+	Purposes     []string        `json:"purposes"`
+	Organisation string          `json:"organisation,omitempty"` // ODS code; of a backend client the acting one
+	Offline      bool            `json:"offline,omitempty"`
+	Rights       []string        `json:"rights,omitempty"`
+	Contact      string          `json:"contact,omitempty"`
+	TermsURL     string          `json:"termsURL,omitempty"`
+	PrivacyURL   string          `json:"privacyURL,omitempty"`
+	// Confirmed: an administrator approved the scopes for clinicians, who see no consent screen
+	// (SMART-220).
+	Confirmed bool `json:"confirmed,omitempty"`
+
+	Flow     string `json:"flow,omitempty"`     // of a backend client
+	IDPrefix string `json:"idPrefix,omitempty"` // id space of a source system (CON-1303)
+
+	Review   time.Time  `json:"review,omitzero"` // the registration is to be reviewed before it
+	Made     time.Time  `json:"made"`
+	Changed  time.Time  `json:"changed"`
+	Approved []Approval `json:"approved,omitempty"`
+	// Proposed is what somebody wants the registration to be; nil for nothing. It has no effect
+	// before somebody else has approved it.
+	Proposed *Proposal `json:"proposed,omitempty"`
+	// NotBefore: grants and tokens that were made until then are not valid any more (SMART-065).
+	NotBefore time.Time `json:"notBefore,omitzero"`
+}
+
+// Secret is a client secret (SMART-063).
+type Secret struct {
+	Digest string    `json:"digest"`
+	Made   time.Time `json:"made"`
+	Ends   time.Time `json:"ends"`
+}
+
+// Approval is who approved a registration, and the digest of what was approved.
+type Approval struct {
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Digest string    `json:"digest"`
+}
+
+// Proposal is a registration that waits for its approval.
+type Proposal struct {
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
+	With Client    `json:"with"`
+}
+
+// Serves reports whether requests of the client are served at an instant.
+func (c *Client) Serves(at time.Time) bool {
+	return c.Status == Active && (c.Review.IsZero() || at.Before(c.Review))
+}
+
+// HasRight reports whether the client has a right.
+func (c *Client) HasRight(right string) bool { return slices.Contains(c.Rights, right) }
+
+// Ceiling returns the widest scopes that the client may have.
+func (c *Client) Ceiling(known func(string) bool) (consent.Scopes, error) {
+	return consent.ParseScopes(c.Scopes, known)
+}
+
+// Redirects reports whether a redirect URI is registered: the same text, but for the port of a
+// loopback address (SMART-084, RFC 8252 section 7.3).
+func (c *Client) Redirects(uri string) bool {
+	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
+		return registered == uri || withoutLoopbackPort(registered) != "" && withoutLoopbackPort(registered) == withoutLoopbackPort(uri)
+	})
+}

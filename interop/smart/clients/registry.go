@@ -1,0 +1,158 @@
+package clients
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/secret"
+	"carerecord/store"
+)
+
+// prefix begins the State keys of clients.
+const prefix = "smart/client/"
+
+// Registry reads and changes clients. It is safe for concurrent use.
+type Registry struct {
+	Ledger  *ledger.Ledger
+	Secrets secret.Digester
+	Rules   Rules
+	// OneOperator permits an approval by who proposed it: of a demonstration, which one person runs.
+	OneOperator bool
+	cache       decoded
+}
+
+// The errors of a Registry that a caller may tell apart.
+var (
+	// ErrUnknown: there is no such client.
+	ErrUnknown = errors.New("there is no such client")
+	// ErrRefused: the change is not permitted; the text says why.
+	ErrRefused = errors.New("refused")
+)
+
+// Get returns a client, whatever its status; ErrUnknown for none.
+func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
+	raw, err := r.Ledger.State.Lookup(ctx, prefix+id)
+	if ledger.Missing(err) {
+		return nil, ErrUnknown
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up a client: %w", err)
+	}
+	return r.cache.client(id, raw)
+}
+
+// Serving returns a client whose requests are served now; ErrUnknown for any other (SMART-050).
+func (r *Registry) Serving(ctx context.Context, id string) (*Client, error) {
+	c, err := r.Get(ctx, id)
+	if err == nil && !c.Serves(r.Ledger.Now()) {
+		return nil, ErrUnknown
+	}
+	return c, err
+}
+
+// List returns all clients, by id.
+func (r *Registry) List(ctx context.Context) ([]*Client, error) {
+	var all []*Client
+	for v, err := range r.Ledger.State.Values(ctx, prefix) {
+		if err != nil {
+			return nil, fmt.Errorf("list clients: %w", err)
+		}
+		c, err := r.cache.client(v.Key[len(prefix):], v.Value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// Allows reports whether a web page of an origin may call on behalf of some active client (SMART-472).
+func (r *Registry) Allows(ctx context.Context, origin string) (bool, error) {
+	all, err := r.List(ctx)
+	now := r.Ledger.Now()
+	return slices.ContainsFunc(all, func(c *Client) bool { return c.Serves(now) && slices.Contains(c.Origins, origin) }), err
+}
+
+// Add proposes a client and returns it, pending, with its new id (SMART-053).
+func (r *Registry) Add(ctx context.Context, who string, c Client) (*Client, error) {
+	c.ID, c.Status, c.Approved, c.Secrets, c.NotBefore = newID(), Pending, nil, nil, time.Time{}
+	c.Proposed = nil
+	with := c
+	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}
+	return r.insert(ctx, who, "client-add", c)
+}
+
+// Import registers a client of a policy folder or of sample data under the id that it has there, as
+// active. It does nothing if there is a client of that id.
+func (r *Registry) Import(ctx context.Context, who string, c Client) error {
+	_, err := r.Get(ctx, c.ID)
+	if !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	c.Status, c.Proposed = Active, nil
+	c.Approved = []Approval{{By: who, At: r.Ledger.Now(), Digest: c.digest()}}
+	if _, err = r.insert(ctx, who, "client-import", c); ledger.Changed(err) {
+		return nil // another server did it meanwhile
+	}
+	return err
+}
+
+func (r *Registry) insert(ctx context.Context, who, event string, c Client) (*Client, error) {
+	c.Made, c.Changed = r.Ledger.Now(), r.Ledger.Now()
+	c.sealKeys()
+	if c.Proposed != nil {
+		c.Proposed.With.sealKeys()
+	}
+	if err := r.Rules.Check(&c); err != nil {
+		return nil, fmt.Errorf("client %s: %w", c.Name, err)
+	}
+	w, err := ledger.New(prefix+c.ID, c, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return &c, r.Ledger.Write(ctx, changeBy(who, event, c.ID), w)
+}
+
+// sealKeys notes the digest of inline keys.
+func (c *Client) sealKeys() {
+	if c.KeysDigest = ""; len(c.Keys) > 0 {
+		c.KeysDigest = digestOf(c.Keys)
+	}
+}
+
+// changeBy is the event of a change of a client by an operator.
+func changeBy(who, name, id string) ledger.Event {
+	return ledger.Event{Name: name, Of: "client/" + id, Agent: audit.Agent{Kind: "operator", Subject: who}, Client: audit.Client{ID: id}}
+}
+
+// change changes a client by f, once more if another change came between. The error of f ends it.
+func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Client) error) (*Client, error) {
+	for range 5 {
+		read, err := ledger.Read[Client](ctx, r.Ledger.State, prefix+id)
+		if ledger.Missing(err) {
+			return nil, ErrUnknown
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := f(&read.Content); err != nil {
+			return nil, err
+		}
+		read.Content.Changed = r.Ledger.Now()
+		w, err := read.Change(time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		if err = r.Ledger.Write(ctx, changeBy(who, event, id), w); !ledger.Changed(err) {
+			return &read.Content, err
+		}
+	}
+	return nil, fmt.Errorf("client %s: %w: others change it at the same time", id, store.ErrConflict)
+}

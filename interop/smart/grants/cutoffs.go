@@ -1,0 +1,85 @@
+package grants
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/smart/ledger"
+)
+
+// Cutoffs end grants by kind (SMART-402): a grant that was made until then is not in force any more.
+type Cutoffs struct {
+	Everybody     time.Time            `json:"everybody,omitzero"`
+	Organisations map[string]time.Time `json:"organisations,omitempty"`
+	Users         map[string]time.Time `json:"users,omitempty"`
+}
+
+const cutoffsKey = "smart/cutoffs"
+
+// ends reports whether a cutoff ends a grant.
+func (c Cutoffs) ends(g *Grant) bool {
+	for _, at := range []time.Time{c.Everybody, c.Organisations[g.Organisation], c.Users[g.User]} {
+		if !at.IsZero() && !g.Made.After(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// Cutoffs returns those that are in force.
+func (s *Store) Cutoffs(ctx context.Context) (Cutoffs, error) {
+	v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, cutoffsKey)
+	if ledger.Missing(err) {
+		return Cutoffs{}, nil
+	}
+	return v.Content, err
+}
+
+// Of names whose grants EndAll ends: of an organisation, of a user, or of everybody where both are empty.
+type Of struct{ Organisation, User string }
+
+// EndAll ends all grants of an organisation, of a user, or of everybody, with all their tokens, at once.
+func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
+	for {
+		v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, cutoffsKey)
+		missing := ledger.Missing(err)
+		if err != nil && !missing {
+			return err
+		}
+		now, c := s.Ledger.Now(), v.Content
+		c.Organisations, c.Users = maps.Clone(c.Organisations), maps.Clone(c.Users)
+		switch {
+		case of.Organisation != "":
+			c.Organisations = with(c.Organisations, of.Organisation, now)
+		case of.User != "":
+			c.Users = with(c.Users, of.User, now)
+		default:
+			c.Everybody = now
+		}
+		w, err := ledger.New(cutoffsKey, c, time.Time{})
+		if !missing {
+			v.Content = c
+			w, err = v.Change(time.Time{})
+		}
+		if err != nil {
+			return err
+		}
+		event := ledger.Event{Name: "grants-end", Of: "organisation/" + of.Organisation, Agent: audit.Agent{Kind: "operator", Subject: who}}
+		if of.Organisation == "" {
+			event.Of = "user/" + of.User
+		}
+		if err := s.Ledger.Write(ctx, event, w); !ledger.Changed(err) {
+			return err
+		}
+	}
+}
+
+func with(m map[string]time.Time, key string, at time.Time) map[string]time.Time {
+	if m == nil {
+		m = map[string]time.Time{}
+	}
+	m[key] = at
+	return m
+}
