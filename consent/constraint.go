@@ -23,20 +23,25 @@ const (
 )
 
 // constraintParams are the search parameters that a constraint may have, on types that have them as token
-// parameters (SMART-239). The value says whether a resource has at most one value of the parameter.
-var constraintParams = map[string]bool{"category": false, "class": true, "clinical-status": false, "code": false, "status": true, "type": false}
+// parameters (SMART-239), sorted.
+func constraintParams() []string {
+	return []string{"category", "class", "clinical-status", "code", "status", "type"}
+}
+
+// singleValued reports whether a resource has at most one value of a search parameter: that of an element with one code.
+func singleValued(typ, param string) bool {
+	p, e := r4.LookupSearchParam(typ, param), r4.ElementAt(typ+"."+param)
+	return p != nil && e != nil && e.Max == 1 && len(e.Types) == 1 && (e.Types[0].Name == "code" || e.Types[0].Name == "Coding") &&
+		slices.Contains(strings.Split(p.Expression, " | "), e.Path)
+}
 
 // ConstraintParams returns the search parameters that a constraint of a type may have, sorted (SMART-239). It
 // returns none for an unknown type and for *.
 func ConstraintParams(typ string) []string {
-	var out []string
-	for name := range constraintParams {
-		if p := r4.LookupSearchParam(typ, name); p != nil && p.Type == "token" {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
+	return slices.DeleteFunc(constraintParams(), func(name string) bool {
+		p := r4.LookupSearchParam(typ, name)
+		return p == nil || p.Type != "token"
+	})
 }
 
 // clause is one parameter with its values. A resource satisfies it with one of the values.

@@ -26,3 +26,8 @@ func (g *Guard) AddsStale() bool {
 	}
 	return true
 }
+
+// WithinScopes is the predicate that scopes add on a type; nil for none.
+func (v *View) WithinScopes(typ, permissions string) store.Pred {
+	return v.WithPermission(permissions).withinScopes(typ)
+}

@@ -31,7 +31,7 @@ func (v *View) GroupOf(ctx context.Context, person string) ([]string, error) {
 	if group, known := v.groups[person]; known {
 		return group, nil
 	}
-	group, err := v.guard.readGroup(person, func(refs []store.Ref) iter.Seq2[store.Doc, error] { return v.WithPermission("").All(ctx, refs) })
+	group, err := v.guard.readGroup(person, func(refs []store.Ref) iter.Seq2[store.Doc, error] { return v.ForPersons().All(ctx, refs) })
 	if err != nil {
 		return nil, err
 	}

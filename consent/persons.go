@@ -13,7 +13,17 @@ import (
 
 // For staff, patients and everybody without a guard a reference to a Patient means the person, as far as the View
 // shows it (IDN-120). Source systems search literally (IDN-124). The functions of this file read with the decision of
-// the View and without its scopes: an app that may search Observations of a patient finds those of the whole person.
+// the View and without its scopes (ForPersons): an app that may search Observations of a patient finds those of the whole person.
+
+// ForPersons returns the View in which the Patients of a person are looked up: without the scopes, unless these permit to see
+// Patients of the person in context alone. Then other Patients join nothing, as if they were absent.
+func (v *View) ForPersons() *View {
+	p := v.grant.principal
+	if p.May("Patient", "rs") && p.contextOnly("Patient", "rs") {
+		return v.WithPermission("rs")
+	}
+	return v.WithPermission("")
+}
 
 // Joins reports whether the View shows persons rather than Patients.
 func (v *View) Joins() bool {
@@ -199,7 +209,7 @@ func (v *View) readPersons(ctx context.Context, keys []string) error {
 			owners = append(owners, store.Eq{Key: index.OwnerKey(key)})
 		}
 	}
-	for d, err := range v.WithPermission("").Scan(ctx, store.Query{Type: "Patient", Where: owners, KeysOnly: true}) {
+	for d, err := range v.ForPersons().Scan(ctx, store.Query{Type: "Patient", Where: owners, KeysOnly: true}) {
 		if err != nil {
 			return fmt.Errorf("find the Patients of a person: %w", err)
 		}
@@ -266,7 +276,7 @@ func (v *View) PersonKeyOf(patient store.Doc) string { return personKey(patient)
 
 // AddPersonKeys adds the person keys of some Patients whom the View shows, by id, and those that act as one with them.
 func (v *View) AddPersonKeys(ctx context.Context, ids []string, keys index.NameSet) error {
-	for d, err := range v.WithPermission("").All(ctx, patientRefs(ids)) {
+	for d, err := range v.ForPersons().All(ctx, patientRefs(ids)) {
 		if err != nil {
 			return fmt.Errorf("find the persons of Patients: %w", err)
 		}
@@ -334,7 +344,7 @@ func (v *View) referredKeys(ctx context.Context, where store.Pred) (map[string]s
 		return nil, err
 	}
 	keys := map[string]string{}
-	all := v.WithPermission("")
+	all := v.ForPersons()
 	if len(ids) == 1 { // the decision has read it
 		d, err := all.Get(ctx, store.Ref{Type: "Patient", ID: ids[0]})
 		if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {

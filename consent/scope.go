@@ -45,19 +45,42 @@ func Operations() Scope { return Scope{Level: ownLevel, Type: "operations"} }
 // ownLevel is the level of this server's own scopes. They permit nothing on any type.
 const ownLevel = "carerecord"
 
-// v1Forms are the permissions of SMART v1, by their letters.
-var v1Forms = map[string]string{"rs": "read", "cud": "write", permissionOrder: "*"}
+// v1Form returns the form of some permissions in a scope of version 1; empty for none.
+func v1Form(permissions string) string {
+	switch permissions {
+	case "rs":
+		return "read"
+	case "cud":
+		return "write"
+	case permissionOrder:
+		return "*"
+	}
+	return ""
+}
+
+// ofV1 returns the permissions of a form of version 1; empty for another form.
+func ofV1(form string) string {
+	switch form {
+	case "read":
+		return "rs"
+	case "write":
+		return "cud"
+	case "*":
+		return permissionOrder
+	}
+	return ""
+}
 
 // String writes the scope in the form in which it was requested: v1 or v2 (SMART-233).
 func (s Scope) String() string {
 	if s.Level == ownLevel {
 		return s.Level + "/" + s.Type
 	}
-	letters := s.Permissions
-	if form := v1Forms[letters]; s.v1 && s.Constraint == "" && form != "" {
-		letters = form
+	permissions := s.Permissions
+	if form := v1Form(permissions); s.v1 && s.Constraint == "" && form != "" {
+		permissions = form
 	}
-	out := s.Level + "/" + s.Type + "." + letters
+	out := s.Level + "/" + s.Type + "." + permissions
 	if s.Constraint != "" {
 		out += "?" + string(s.Constraint)
 	}

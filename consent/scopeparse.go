@@ -45,15 +45,13 @@ func ParseScope(token string, known func(string) bool) (Scope, error) {
 	if !ok || !slices.Contains([]string{levelPatient, levelUser, levelSystem}, level) {
 		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.permissions", token)
 	}
-	typ, letters, ok := strings.Cut(rest, ".")
+	typ, suffix, ok := strings.Cut(rest, ".")
 	if !ok || typ != "*" && !known(typ) {
 		return Scope{}, fmt.Errorf("scope %q names no type of this server", token)
 	}
-	s := Scope{Level: level, Type: typ, Permissions: letters}
-	for permissions, form := range v1Forms {
-		if letters == form {
-			s.Permissions, s.v1 = permissions, true
-		}
+	s := Scope{Level: level, Type: typ, Permissions: suffix}
+	if permissions := ofV1(suffix); permissions != "" {
+		s.Permissions, s.v1 = permissions, true
 	}
 	if !inOrder(s.Permissions) {
 		return Scope{}, fmt.Errorf("scope %q: the permissions must be some of cruds, in that order", token)

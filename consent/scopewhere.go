@@ -153,12 +153,22 @@ func (v *View) inScope(ctx context.Context, d, newest store.Doc) (bool, error) {
 	return store.Match(where, store.Sorted(keys)), nil
 }
 
+// CheckNamed returns the Refusal of a search that lists a type where the scopes need its resources to be named
+// (Principal.NeedsName), else nil.
+func (g *Guard) CheckNamed(p Principal, typ string) error {
+	if !p.NeedsName(typ) {
+		return nil
+	}
+	d := &decision{guard: g, p: p}
+	return d.missingScope(Scope{Level: levelUser, Type: typ, Permissions: string(rune(PermitSearch))})
+}
+
 // contextShown is the part of step 10 for staff: patient/ scopes permit nothing while policy hides the Patient in context
 // from the user, so that no answer depends on that Patient.
 func contextShown(_ context.Context, d *decision) *Refusal {
 	g := d.grant
 	if o := g.context; o != nil && o.person != "" {
-		g.contextHidden = !store.Match(g.Where("Patient"), o.keys) || g.rules.apply(o.keys, map[string]bool{})
+		g.contextHidden = !g.rules.permit("Patient", permissionOrder) || !store.Match(g.Where("Patient"), o.keys) || g.rules.apply(o.keys, map[string]bool{})
 	}
 	return nil
 }

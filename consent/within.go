@@ -93,7 +93,7 @@ func narrow(typ string, a, b Constraint) (Constraint, bool) {
 	}
 	for _, c := range more {
 		var ok bool
-		if both, ok = both.and(c); !ok {
+		if both, ok = both.and(typ, c); !ok {
 			return "", false
 		}
 	}
@@ -107,14 +107,14 @@ func narrow(typ string, a, b Constraint) (Constraint, bool) {
 // and adds a clause. Of a parameter with at most one value, the values that both have are left, and false is
 // returned where there are none. Other parameters are repeated, which means that both must hold, unless one clause
 // implies the other.
-func (all clauses) and(c clause) (clauses, bool) {
+func (all clauses) and(typ string, c clause) (clauses, bool) {
 	out := clauses{}
 	for _, have := range all {
 		switch {
 		case have.implies(c):
 			c = have
 		case c.implies(have):
-		case have.param == c.param && constraintParams[c.param]:
+		case have.param == c.param && singleValued(typ, c.param):
 			if c.values = commonValues(have.values, c.values); len(c.values) == 0 {
 				return nil, false
 			}

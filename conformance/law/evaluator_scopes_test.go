@@ -9,27 +9,27 @@ import (
 
 // scope is one resource scope, as the evaluator reads it.
 type scope struct {
-	level, typ, letters string
-	constraint          string // after the question mark
+	level, typ, permissions string
+	constraint              string // after the question mark
 }
 
-// parseScopes reads a scope string. v1 forms are written in letters.
+// parseScopes reads a scope string. v1 forms are written in permissions.
 func parseScopes(text string) []scope {
 	var out []scope
 	for _, token := range strings.Fields(text) {
 		token, constraint, _ := strings.Cut(token, "?")
 		level, what, _ := strings.Cut(token, "/")
-		typ, letters, _ := strings.Cut(what, ".")
-		if v1 := map[string]string{"read": "rs", "write": "cud", "*": "cruds"}[letters]; v1 != "" {
-			letters = v1
+		typ, permissions, _ := strings.Cut(what, ".")
+		if v1 := map[string]string{"read": "rs", "write": "cud", "*": "cruds"}[permissions]; v1 != "" {
+			permissions = v1
 		}
-		out = append(out, scope{level, typ, letters, constraint})
+		out = append(out, scope{level, typ, permissions, constraint})
 	}
 	return out
 }
 
 func (s scope) permits(typ, letter string) bool {
-	return (s.typ == "*" || s.typ == typ) && strings.Contains(s.letters, letter)
+	return (s.typ == "*" || s.typ == typ) && strings.Contains(s.permissions, letter)
 }
 
 func (s scope) constrained() bool { return s.constraint != "" }
@@ -66,7 +66,7 @@ func (e *evaluator) inScopes(v *version, body map[string]any) bool {
 }
 
 // inContext reports whether a version is about the patient in context of staff and nobody else, or of a type of the
-// directory and about nobody (SMART-255, 256, 264).
+// directory and about nobody (SMART-255).
 func (e *evaluator) inContext(v *version) bool {
 	person, live := e.livePerson(e.requester.id)
 	if !live || e.requester.person != "" && !e.samePerson(e.requester.person, person) || !e.versionVisible(e.newest["Patient/"+e.requester.id]) {
@@ -125,11 +125,16 @@ func (e *evaluator) noticesOf(q question) (s1, s2 bool) {
 	return e.notices(person)
 }
 
+// namesAnother reports whether a question names another patient than the one in context of staff.
+func (e *evaluator) namesAnother(q question) bool {
+	return e.requester.staff && e.requester.id != "" && q.patientID != "" && q.patientID != e.requester.id && e.requester.contextOnly(q)
+}
+
 // contextOnly reports whether the scopes of staff permit a question for the patient in context alone.
 func (r requester) contextOnly(q question) bool {
 	typ, letter := typeOf(q)
 	return r.staff && r.id != "" && !slices.ContainsFunc(r.scopes, func(s scope) bool {
-		return s.level != "patient" && (typ == "" && strings.ContainsAny(s.letters, letter) || strings.ContainsAny(s.letters, letter) && (s.typ == "*" || s.typ == typ))
+		return s.level != "patient" && (typ == "" && strings.ContainsAny(s.permissions, letter) || strings.ContainsAny(s.permissions, letter) && (s.typ == "*" || s.typ == typ))
 	})
 }
 

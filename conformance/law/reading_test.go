@@ -149,13 +149,15 @@ func readWorld(t testing.TB, seed uint64, questions int, m mode, c *tally, store
 		l.decide(decision)
 		for n := min(20, questions-sent); n > 0; n-- {
 			q := g.reading()
-			for (l.evaluator.recordHidden(l.evaluator.namedPerson(q)) || !l.evaluator.requester.permits(q)) && g.chance(80) {
+			for (l.evaluator.namesAnother(q) || l.evaluator.recordHidden(l.evaluator.namedPerson(q)) || !l.evaluator.requester.permits(q)) && g.chance(80) {
 				q = g.reading() // few refusals are enough
 			}
 			for q.path == "/metadata" && l.principal.Kind == consent.SourceSystem {
 				q = g.reading() // its visible part is served without an identity policy, which the statement describes
 			}
 			switch {
+			case slices.ContainsFunc(l.evaluator.requester.scopes, scope.constrained) && g.containedDraws.chance(40):
+				q = g.containedDraws.scopeSearch()
 			case m.lowLimits && g.chance(15):
 				q = g.costlySearch()
 			case m.rules && g.chance(12):

@@ -31,7 +31,7 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 			return nil, err
 		}
 	}
-	if err := needNames(p, q); err != nil {
+	if err := s.needNames(p, q); err != nil {
 		return nil, err
 	}
 	if len(q.Claims) == 0 {

@@ -24,7 +24,8 @@ import (
 // "gp", "clerk" or "writer" says who asks: the feed of practice G and a person
 // of it who records opt-outs, a person of trust A, and a feed of G that may
 // write and not read. "doctor" is a person of A who may break the glass, and
-// scopes in its place make a clerk with these.
+// scopes in its place make a clerk with these, with the patient in context of
+// the header "X-Test-Context" and the fhirUser of "X-Test-User".
 func shared(t testing.TB, db store.Store) http.Handler {
 	t.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
@@ -63,9 +64,10 @@ func shared(t testing.TB, db store.Store) http.Handler {
 		c.Guard, c.Index, c.Search.Index, c.Unguarded = guard, x, x, false
 		c.Verify = func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
 			p, ok := callers[h.Get("Authorization")]
-			if who := h.Get("Authorization"); strings.HasPrefix(who, "user/") {
+			if who := h.Get("Authorization"); strings.HasPrefix(who, "user/") || strings.HasPrefix(who, "patient/") {
 				p, ok = person, true
-				p.Scopes = scopes(who)
+				p.Scopes, p.Context.Patient = scopes(who), h.Get("X-Test-Context")
+				p.FHIRUser.Type, p.FHIRUser.ID, _ = strings.Cut(h.Get("X-Test-User"), "/")
 			} else if strings.HasPrefix(who, "system/") {
 				p, ok = feed, true
 				p.Scopes = scopes(who)

@@ -51,8 +51,10 @@ func (s *Server) history(ctx context.Context, c *call, permission consent.Permis
 			return nil, err
 		}
 		path = strings.TrimSuffix(c.typ+"/"+q.ID, "/") + "/_history"
-		if q.ID == "" && c.caller.NeedsName(c.typ) {
-			return nil, nameNeeded(c.typ)
+		if q.ID == "" {
+			if err := s.cfg.Guard.CheckNamed(c.caller, c.typ); err != nil {
+				return nil, err
+			}
 		}
 	}
 	request, err := s.readHistory(ctx, c, path)

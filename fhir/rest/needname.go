@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"carerecord/consent"
-	"carerecord/fhir"
 	"carerecord/fhir/search"
 )
 
@@ -14,15 +13,17 @@ func mayList(p consent.Principal, typ string) bool { return p.May(typ, "s") && !
 
 // needNames refuses a search that lists or joins a type whose resources the requester must name (SMART-256). It depends on
 // the token and the request alone.
-func needNames(p consent.Principal, q *search.Query) error {
+func (s *Server) needNames(p consent.Principal, q *search.Query) error {
 	for _, t := range q.Types {
-		if p.NeedsName(t.Type) && !slices.ContainsFunc(q.Used, names) {
-			return nameNeeded(t.Type)
+		if !slices.ContainsFunc(q.Used, names) {
+			if err := s.cfg.Guard.CheckNamed(p, t.Type); err != nil {
+				return err
+			}
 		}
 	}
 	for _, typ := range q.Joined {
-		if p.NeedsName(typ) {
-			return nameNeeded(typ)
+		if err := s.cfg.Guard.CheckNamed(p, typ); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -34,8 +35,4 @@ func names(p search.Param) bool {
 		return false
 	}
 	return !slices.ContainsFunc(strings.Split(p.Value, ","), func(value string) bool { return strings.HasSuffix(value, "|") })
-}
-
-func nameNeeded(typ string) error {
-	return fhir.Fault(403, "forbidden", "Scopes of the level patient permit a search of %s only by _id or identifier, and no chain or history of it.", typ)
 }

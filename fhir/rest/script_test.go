@@ -82,17 +82,21 @@ func TestWords(t *testing.T) { onEveryStore(t, "testdata/words.txt", index.Confi
 // onEveryStore runs a script on the reference store, the embedded engine and MongoDB.
 func onEveryStore(t *testing.T, file string, keys index.Config) {
 	keys.Base = site + "/fhir"
-	handler := func(t *testing.T, db store.Store) http.Handler {
-		return indexed(t, db, keys, func(*consent.Config) {}, func(*rest.Config) {})
-	}
-	t.Run("reference", func(t *testing.T) { script(t, handler(t, storetest.NewReference(time.Now)), file) })
+	onAllStores(t, func(t *testing.T, db store.Store) {
+		script(t, indexed(t, db, keys, func(*consent.Config) {}, func(*rest.Config) {}), file)
+	})
+}
+
+// onAllStores runs a test on the reference store and on both engines.
+func onAllStores(t *testing.T, run func(*testing.T, store.Store)) {
+	t.Run("reference", func(t *testing.T) { run(t, storetest.NewReference(time.Now)) })
 	t.Run("pebble", func(t *testing.T) {
 		db, err := pebble.Open(pebble.Config{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { db.Close() })
-		script(t, handler(t, db), file)
+		run(t, db)
 	})
 	t.Run("mongo", func(t *testing.T) {
 		server := mongotest.Start(t)
@@ -103,7 +107,7 @@ func onEveryStore(t *testing.T, file string, keys index.Config) {
 		}
 		t.Cleanup(func() { db.Close() })
 		t.Log(server.Describe())
-		script(t, handler(t, db), file)
+		run(t, db)
 	})
 }
 

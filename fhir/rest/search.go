@@ -114,7 +114,7 @@ func (s *Server) run(ctx context.Context, c *call, request search.PageRequest, o
 			return nil, err
 		}
 	}
-	if err := needNames(c.caller, request.Query); err != nil {
+	if err := s.needNames(c.caller, request.Query); err != nil {
 		return nil, err
 	}
 	if err := c.indent(request.Query.Used); err != nil {

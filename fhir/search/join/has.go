@@ -25,6 +25,7 @@ func (h Has) inner() []Node              { return []Node{h.Inner} }
 func (h Has) withInner(list []Node) Node { h.Inner = list[0]; return h }
 
 func (h Has) resolve(ctx context.Context, e *Executor, among *candidates) (store.Pred, error) {
+	//law:has-scan
 	if among != nil {
 		return h.fromCandidates(ctx, e, among)
 	}
@@ -42,7 +43,6 @@ func (h Has) resolve(ctx context.Context, e *Executor, among *candidates) (store
 		referrers = referrers[:0]
 		return err
 	}
-	//law:has-scan
 	err = e.each(ctx, h.Type, pred, h.Inner.Affirms(), func(d store.Doc) error {
 		//law:has-target
 		d.Body = nil

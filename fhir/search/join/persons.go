@@ -90,7 +90,7 @@ func (e *Executor) personsByID(ctx context.Context, ids []string, byID map[strin
 		refs[i] = store.Ref{Type: "Patient", ID: id}
 	}
 	var docs []store.Doc
-	for d, err := range e.view.WithPermission("").All(ctx, refs) {
+	for d, err := range e.view.ForPersons().All(ctx, refs) {
 		if err != nil {
 			return err
 		}
