@@ -44,6 +44,8 @@ type fakeIssuer struct {
 
 	mu       sync.Mutex
 	down     string // the path that does not answer
+	huge     string // the path whose answer is too large
+	redirect string // the path that redirects
 	claims   func(claims map[string]any)
 	sign     func(claims map[string]any) string // replaces the ID token
 	userInfo map[string]any
@@ -90,6 +92,14 @@ func (f *fakeIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if f.down == path+" 503" {
 		return answer(http.StatusServiceUnavailable, "upstream-access-token is in this error page"), nil
+	}
+	if f.huge == path {
+		return answer(http.StatusOK, map[string]any{"keys": []any{}, "padding": strings.Repeat("a", 1<<20)}), nil
+	}
+	if f.redirect == path {
+		moved := answer(http.StatusFound, nil)
+		moved.Header.Set("Location", f.issuer+"/elsewhere")
+		return moved, nil
 	}
 	switch path {
 	case "/.well-known/openid-configuration":
