@@ -120,6 +120,9 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, pa
 	if !formTarget.MatchString(o.FormTarget) {
 		return errors.New("a page has a form target that is not the result of FormTarget")
 	}
+	if choice, ok := page.(PatientChoice); ok && len(choice.People) > MaxCandidates {
+		return fmt.Errorf("a choice of %d patients is longer than %d", len(choice.People), MaxCandidates)
+	}
 	var b bytes.Buffer
 	if err := p.templates[templateKey{l.Language, page.name()}].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return fmt.Errorf("render page %s: %w", page.name(), err)
