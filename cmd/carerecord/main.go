@@ -23,6 +23,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Serve the record."`
 	Health   healthCmd   `cmd:"" help:"Check whether a server runs."`
 	Token    tokenCmd    `cmd:"" help:"Print an access token for a sample person or source system of a --demo store."`
+	Client   clientCmd   `cmd:"" help:"Register, approve, change and stop client applications."`
 	Load     loadCmd     `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
 	Synth    synthCmd    `cmd:"" help:"Generate a synthetic region."`
 	Audit    auditCmd    `cmd:"" help:"Check the audit trail."`
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return k.Run()
+	return k.Run(verbOf(k.Command()))
 }
 
 func newParser(ctx context.Context, c *cli) (*kong.Kong, error) {

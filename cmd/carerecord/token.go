@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"carerecord/cmd/carerecord/internal/node"
-	"carerecord/interop/smart"
+	"carerecord/interop/smart/printed"
 )
 
 // tokenCmd prints an access token.
@@ -14,7 +14,7 @@ type tokenCmd struct {
 	User    string `help:"Sample person: gp, consultant, clerk, nurse, patient."`
 	Client  string `help:"Client: demo-ehr, demo-app, demo-feed, demo-gp-feed, demo-operator." required:""`
 	Scope   string `help:"SMART 2.2 scopes. Default: all scopes that the client may have."`
-	Patient string `help:"Launch context; not built yet."`
+	Patient string `help:"Of staff: id of the Patient in context, to whose record patient/ scopes are limited."`
 	Purpose string `help:"Purpose of use. Default: TREAT; for a patient PATRQT."`
 }
 
@@ -24,7 +24,7 @@ func (c *tokenCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := node.IssueToken(ctx, cfg, smart.TokenRequest{User: c.User, Client: c.Client, Scope: c.Scope, Patient: c.Patient, Purpose: c.Purpose})
+	token, err := node.IssueToken(ctx, cfg, printed.Request{User: c.User, Client: c.Client, Scope: c.Scope, Patient: c.Patient, Purpose: c.Purpose})
 	if err != nil {
 		return err
 	}

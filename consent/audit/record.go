@@ -154,6 +154,30 @@ func (t *Writer) Append(ctx context.Context, records ...Record) error {
 	return nil
 }
 
+// Committer is the part of a store that AppendWith needs.
+type Committer interface {
+	Commit(ctx context.Context, b store.Batch) (uint64, error)
+}
+
+// commitTime bounds AppendWith.
+const commitTime = 5 * time.Second
+
+// AppendWith stores values and makes the record durable in one step. If it fails, no value is stored, but an engine without
+// common transactions may have the record. The error wraps store.ErrConflict if the condition of a value does not hold.
+func (t *Writer) AppendWith(ctx context.Context, to Committer, r Record, values ...store.StateWrite) error {
+	payload, err := t.Encode(r)
+	if err != nil {
+		return err
+	}
+	// What was decided is stored even if the client has disconnected.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	defer cancel()
+	if _, err := to.Commit(ctx, store.Batch{State: values, Log: [][]byte{payload}}); err != nil {
+		return fmt.Errorf("append to the audit trail with values: %w", err)
+	}
+	return nil
+}
+
 // Encode returns the stored form of a record, its query sealed, for a commit that includes it.
 func (t *Writer) Encode(r Record) ([]byte, error) {
 	if r.Query != "" {

@@ -22,7 +22,9 @@ type Registry struct {
 	Ledger  *ledger.Ledger
 	Secrets secret.Digester
 	Rules   Rules
-	cache   decoded
+	// OneOperator permits an approval by who proposed it: of a demonstration, which one person runs.
+	OneOperator bool
+	cache       decoded
 }
 
 // The errors of a Registry that a caller may tell apart.

@@ -39,7 +39,7 @@ func DefaultLives() Lives {
 
 // Direct makes a grant and an access token in one step, for a backend client or for a demonstration's
 // printed token. g.Ends is set to the end of the token.
-func (s *Store) Direct(ctx context.Context, e func(*Grant) ledger.Event, g Grant, life time.Duration) (Issued, error) {
+func (s *Store) Direct(ctx context.Context, e func(g *Grant, tokenID string) ledger.Event, g Grant, life time.Duration) (Issued, error) {
 	g.ID, g.Made = NewID(), s.Ledger.Now()
 	g.Ends = g.Made.Add(life)
 	writes, err := s.newGrant(&g)
@@ -50,7 +50,7 @@ func (s *Store) Direct(ctx context.Context, e func(*Grant) ledger.Event, g Grant
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := s.Ledger.Write(ctx, e(&g), append(writes, w)...); err != nil {
+	if err := s.Ledger.Write(ctx, e(&g, at.ID), append(writes, w)...); err != nil {
 		return Issued{}, err
 	}
 	return Issued{Grant: g, Access: token, Life: life, Scopes: g.Scopes, TokenID: at.ID}, nil

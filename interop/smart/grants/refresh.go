@@ -80,3 +80,37 @@ func (s *Store) Refresh(ctx context.Context, v ledger.Value[RefreshToken], g Gra
 	}
 	return out, err
 }
+
+// ClientOfRefresh returns the client of a refresh token, used or not; "" for an unknown one. A public client may
+// leave its id out of a refresh request (SMART-318).
+func (s *Store) ClientOfRefresh(ctx context.Context, token string) (string, error) {
+	if !secret.RefreshToken.Is(token) {
+		return "", nil
+	}
+	v, err := read[RefreshToken](ctx, s, refreshPrefix+s.Secrets.Of(token))
+	if err != nil {
+		return "", ignoreInactive(err)
+	}
+	g, err := s.Get(ctx, v.Content.Grant)
+	return g.Client, ignoreInactive(err)
+}
+
+// Get returns a grant that is in force; ErrInactive for any other.
+func (s *Store) Get(ctx context.Context, id string) (Grant, error) {
+	g, _, err := s.live(ctx, id)
+	return g, err
+}
+
+// DescribeRefresh returns the grant of a refresh token that is valid now, and its end; ErrInactive for any other. It
+// uses nothing up.
+func (s *Store) DescribeRefresh(ctx context.Context, token string) (Grant, time.Time, error) {
+	v, err := read[RefreshToken](ctx, s, refreshPrefix+s.Secrets.Of(token))
+	if err != nil {
+		return Grant{}, time.Time{}, err
+	}
+	if v.Content.Used || !s.Ledger.Now().Before(v.Content.Ends) {
+		return Grant{}, time.Time{}, ErrInactive
+	}
+	g, err := s.Get(ctx, v.Content.Grant)
+	return g, v.Content.Ends, err
+}

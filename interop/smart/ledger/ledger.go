@@ -15,16 +15,11 @@ import (
 	"carerecord/store"
 )
 
-// Committer is the part of a store that a Ledger needs.
-type Committer interface {
-	Commit(ctx context.Context, b store.Batch) (uint64, error)
-}
-
 // Ledger reads and writes the values of the authorization server. It keeps nothing, so several over
 // one store act as one (SMART-498). It is safe for concurrent use.
 type Ledger struct {
 	State  store.State
-	Commit Committer
+	Commit audit.Committer
 	Audit  *audit.Writer
 	Clock  func() time.Time
 }
@@ -65,21 +60,11 @@ func (e Event) record(at time.Time) audit.Record {
 // Write stores values and the record of an event. It returns ErrChanged if the condition of a value
 // does not hold; then no value is stored, but a MongoDB store may have the record.
 func (l *Ledger) Write(ctx context.Context, e Event, values ...store.StateWrite) error {
-	record, err := l.Audit.Encode(e.record(l.Now()))
-	if err != nil {
-		return fmt.Errorf("record %s: %w", e.Name, err)
-	}
-	// What was decided is stored even if the client has closed the connection meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
-	defer cancel()
-	if _, err := l.Commit.Commit(ctx, store.Batch{State: values, Log: [][]byte{record}}); err != nil {
+	if err := l.Audit.AppendWith(ctx, l.Commit, e.record(l.Now()), values...); err != nil {
 		return fmt.Errorf("store %s: %w", e.Name, err)
 	}
 	return nil
 }
-
-// commitTime bounds a commit.
-const commitTime = 5 * time.Second
 
 // Note records an event that changes nothing, such as a refusal.
 func (l *Ledger) Note(ctx context.Context, e Event) error {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -79,6 +81,16 @@ func (c *Config) FillFolders() error {
 		return errors.New("a MongoDB store has no folder: name one with --keys and one with --policy")
 	}
 	return nil
+}
+
+// onLoopback reports whether the site is at an address that only this machine can reach.
+func (c *Config) onLoopback() bool {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // demoFile is a file in the policy folder of a demonstration. It holds the public URL.

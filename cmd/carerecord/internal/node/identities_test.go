@@ -8,7 +8,7 @@ import (
 
 	"carerecord/consent/audit/audittest"
 	"carerecord/consent/worklist"
-	"carerecord/interop/smart"
+	"carerecord/interop/smart/printed"
 )
 
 // TestIdentities: the work lists of identities over the socket, below /admin and of a store at rest; their audit records
@@ -37,7 +37,7 @@ func TestIdentities(t *testing.T) {
 	if w := send(n.operationsHandler(), "POST", "/load?source=XAC01&validation=strict", body, ""); w.Code != 200 {
 		t.Fatalf("load: %d %s", w.Code, w.Body)
 	}
-	token, err := n.tokens.Issue(t.Context(), smart.TokenRequest{Client: "demo-operator"})
+	token, _, err := n.smart.Printed.Issue(t.Context(), "test", printed.Request{Client: "demo-operator"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	signing "carerecord/interop/smart/keys"
 )
 
 // keys are the server's secrets. They are files of a folder, and never in the store (SMART-387).
 type keys struct {
 	page  []byte // seals page tokens
 	audit []byte // seals query strings in the audit trail
+	// digest is the key of the digests under which tokens and client secrets are stored (SMART-490). Without it every token is
+	// unknown.
+	digest  []byte
+	signing *signing.Keys // nil under --auth off
 }
 
 // loadKeys reads the keys folder. It creates missing keys if create is set.
@@ -21,7 +27,7 @@ func loadKeys(dir string, create bool) (keys, error) {
 	for _, one := range []struct {
 		name string
 		into *[]byte
-	}{{"page.key", &k.page}, {"audit.key", &k.audit}} {
+	}{{"page.key", &k.page}, {"audit.key", &k.audit}, {"digest.key", &k.digest}} {
 		file := filepath.Join(dir, one.name)
 		b, err := os.ReadFile(file)
 		if os.IsNotExist(err) && create {
@@ -38,7 +44,7 @@ func loadKeys(dir string, create bool) (keys, error) {
 		*one.into = b
 	}
 	if missing != nil {
-		return keys{}, fmt.Errorf("if this store was served before, or restored from a backup, copy its keys back to %s: with new keys, page links and the sealed queries of the audit trail cannot be read any more.\n%w",
+		return keys{}, fmt.Errorf("if this store was served before, or restored from a backup, copy its keys back to %s: with new keys, page links and the sealed queries of the audit trail cannot be read any more, and tokens and client secrets are not known.\n%w",
 			dir, errors.Join(missing...))
 	}
 	return k, nil

@@ -18,6 +18,8 @@ import (
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
 	"carerecord/interop/smart"
+	signing "carerecord/interop/smart/keys"
+	"carerecord/interop/smart/secret"
 )
 
 // Node is an opened record with the parts that serve it. No other process may write to it until
@@ -28,7 +30,7 @@ type Node struct {
 	policy      *policy.Folder // nil under --auth off
 	search      *search.Service
 	auditWriter *audit.Writer // nil under AuthOff
-	tokens      *smart.Tokens // nil under --auth off
+	smart       *smart.Server // nil under --auth off
 	rest        *rest.Server
 
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
@@ -76,6 +78,9 @@ func (c *Config) readFolders() (keys, *policy.Folder, error) {
 	if !c.Auth.guarded() {
 		folder, err := c.identityPolicy()
 		return k, folder, err
+	}
+	if k.signing, err = signing.Load(c.KeysDir, c.Auth.makesKeys()); err != nil {
+		return k, nil, err
 	}
 	folder, err := policy.Load(c.PolicyDir)
 	if err != nil {
@@ -166,8 +171,7 @@ func (n *Node) openAudit(ctx context.Context, k keys) (rest.Verifier, error) {
 		return nil, err
 	}
 	if n.cfg.Auth.guarded() {
-		n.tokens = smart.New(smart.Config{State: n.engine, Policy: n.policy, SignIn: n.guard.SignIn, Clock: time.Now})
-		return n.tokens.Verify, nil
+		return n.openSMART(ctx, k)
 	}
 	return func(context.Context, http.Header, string) (consent.Principal, error) {
 		return consent.Principal{Kind: consent.System}, nil
@@ -186,8 +190,35 @@ func (n *Node) refuseAudited(ctx context.Context) error {
 	return nil
 }
 
-// Handler answers clients: health requests, and everything else as FHIR. Unknown paths are
+// openSMART makes the authorization server and registers the clients of the policy folder that are new.
+func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
+	digests, err := secret.NewDigester(k.digest)
+	if err != nil {
+		return nil, err
+	}
+	n.smart, err = smart.New(smart.Config{Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
+	if err != nil {
+		return nil, err
+	}
+	return n.smart.Verify, n.smart.Import(ctx, "policy folder")
+}
+
+// failuresAMinute is how many failed token requests of a client at an address are answered in a minute (SMART-482).
+const failuresAMinute = 60
+
+// Handler answers clients: health requests, the authorization server, and everything else as FHIR. Unknown paths are
 // refused and recorded by the FHIR server.
 func (n *Node) Handler() http.Handler {
-	return n.healthRoutes().before(n.rest.Handler())
+	fhir := n.rest.Handler()
+	if n.smart == nil {
+		return n.healthRoutes().before(fhir)
+	}
+	return n.healthRoutes().before(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
+			n.smart.ServeHTTP(w, q)
+			return
+		}
+		fhir.ServeHTTP(w, q)
+	}))
 }

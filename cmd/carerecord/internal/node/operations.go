@@ -32,6 +32,7 @@ const unknownOperation = "/"
 func (n *Node) operations() []operation {
 	return []operation{
 		{"POST /token", "token-issue", n.answerToken, auditHandler},
+		{"POST /client", "client", n.answerClient, auditAfter},
 		{"GET /audit", "audit-verify", n.answerAudit, auditAfter},
 		{"GET /reindex", "reindex-status", n.answerStatus, auditAfter},
 		{"POST /reindex", "reindex", n.answerReindex, auditBefore},

@@ -15,7 +15,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/audit/audittest"
-	"carerecord/interop/smart"
+	"carerecord/interop/smart/printed"
 )
 
 // demoConfig returns the Config of an empty demonstration in a folder.
@@ -95,21 +95,21 @@ func TestAdminIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer node.Close()
-	token := func(request smart.TokenRequest) string {
+	token := func(request printed.Request) string {
 		t.Helper()
-		token, err := node.tokens.Issue(t.Context(), request)
+		token, _, err := node.smart.Printed.Issue(t.Context(), "test", request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return token
 	}
-	operator, gp := token(smart.TokenRequest{Client: "demo-operator"}), token(smart.TokenRequest{User: "gp", Client: "demo-ehr"})
+	operator, gp := token(printed.Request{Client: "demo-operator"}), token(printed.Request{User: "gp", Client: "demo-ehr"})
 	paths := []string{"GET /admin/none", "POST /admin/reindex"}
 	for pattern := range node.operatorRoutes() {
 		paths = append(paths, pattern)
 	}
 	queries := map[string]string{"GET /admin/identities": "list=contradicted"}
-	var last uint64
+	_, last := audittest.RecordsAfter(t, node.engine, 0)
 	address := 0
 	ask := func(pattern, query string, tokens ...string) (*httptest.ResponseRecorder, []audit.Record) {
 		t.Helper()

@@ -49,16 +49,16 @@ func (n *Node) operatorHandler() http.Handler {
 // restored store waits for confirmation. It returns the Principal of the token, if that is valid.
 // Errors are, or wrap, a *fhir.Error.
 func (n *Node) authorizeOperator(q *http.Request) (consent.Principal, error) {
-	if n.tokens == nil { // --auth off
+	if n.smart == nil { // --auth off
 		if _, found := rest.LeakedToken(q.URL.RawQuery); found {
 			return consent.Principal{Kind: consent.System}, rest.RefuseLeakedToken("the URL")
 		}
 		return consent.Principal{Kind: consent.System}, n.closed()
 	}
-	p, err := n.tokens.Verify(q.Context(), q.Header, q.RemoteAddr)
+	p, err := n.smart.Verify(q.Context(), q.Header, q.RemoteAddr)
 	if token, found := rest.LeakedToken(q.URL.RawQuery); found {
 		if p.Kind == consent.Nobody {
-			p, _ = n.tokens.Verify(q.Context(), http.Header{"Authorization": {"Bearer " + token}}, q.RemoteAddr)
+			p, _ = n.smart.Verify(q.Context(), http.Header{"Authorization": {"Bearer " + token}}, q.RemoteAddr)
 		}
 		return p, rest.RefuseLeakedToken("the URL")
 	}

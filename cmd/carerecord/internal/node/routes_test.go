@@ -10,7 +10,7 @@ import (
 
 	"carerecord/cmd/carerecord/internal/telemetry"
 	"carerecord/consent/audit/audittest"
-	"carerecord/interop/smart"
+	"carerecord/interop/smart/printed"
 )
 
 // TestNoPathIsRedirected: on every listener a request whose path is not clean is answered by an
@@ -24,11 +24,11 @@ func TestNoPathIsRedirected(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	token, err := n.tokens.Issue(t.Context(), smart.TokenRequest{Client: "demo-operator"})
+	token, _, err := n.smart.Printed.Issue(t.Context(), "test", printed.Request{Client: "demo-operator"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var last uint64
+	_, last := audittest.RecordsAfter(t, n.engine, 0)
 	requests := 0
 	ask := func(h http.Handler, method, target string, header http.Header) (*httptest.ResponseRecorder, int) {
 		t.Helper()

@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"net/http"
 
-	"carerecord/consent"
 	"carerecord/consent/audit"
-	"carerecord/interop/smart"
+	"carerecord/interop/smart/printed"
 )
 
 // IssueToken returns an access token, for a demonstration only.
-func IssueToken(ctx context.Context, cfg Config, request smart.TokenRequest) (string, error) {
+func IssueToken(ctx context.Context, cfg Config, request printed.Request) (string, error) {
 	if server := dial(cfg); server != nil {
 		body, err := json.Marshal(request)
 		if err != nil {
@@ -32,7 +31,7 @@ func IssueToken(ctx context.Context, cfg Config, request smart.TokenRequest) (st
 
 // answerToken answers POST /token on the socket.
 func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
-	var request smart.TokenRequest
+	var request printed.Request
 	if err := json.NewDecoder(q.Body).Decode(&request); err != nil {
 		n.answerRefused(w, q, "token-issue", err)
 		return
@@ -45,25 +44,15 @@ func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
 	fmt.Fprint(w, token)
 }
 
-// issueToken makes a token and records that before it returns it.
-func (n *Node) issueToken(ctx context.Context, operator string, request smart.TokenRequest) (string, error) {
-	token, err := "", errors.New("tokens are printed for a --demo store only")
-	var p consent.Principal // of the token; the record has its token ID
+// issueToken makes a token. Its record is durable before it is returned; so is that of a refusal.
+func (n *Node) issueToken(ctx context.Context, operator string, request printed.Request) (string, error) {
+	err := errors.New("tokens are printed for a --demo store only")
 	if n.cfg.Auth == AuthDemo {
-		token, err = n.tokens.Issue(ctx, request)
-	}
-	if err == nil {
-		p, err = n.tokens.Verify(ctx, http.Header{"Authorization": {"Bearer " + token}}, "local")
+		var token string
+		if token, _, err = n.smart.Printed.Issue(ctx, operator, request); err == nil {
+			return token, nil
+		}
 	}
 	o := withOutcome(audit.Operation{Name: "token-issue", Who: operator, Client: request.Client}, err)
-	if err == nil {
-		o.Of = "token/" + p.Token
-	}
-	if unrecorded := n.audit(ctx, o); unrecorded != nil {
-		return "", errors.Join(err, unrecorded)
-	}
-	if err != nil {
-		return "", err
-	}
-	return token, nil
+	return "", errors.Join(err, n.audit(ctx, o))
 }

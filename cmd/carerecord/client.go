@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"carerecord/cmd/carerecord/internal/node"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+)
+
+// clientCmd has the commands for the registry of client applications (SMART-051).
+type clientCmd struct {
+	Add     clientAddCmd     `cmd:"" help:"Propose a client. It is served once somebody else has approved it."`
+	Show    clientShowCmd    `cmd:"" help:"Print a client as JSON."`
+	List    clientListCmd    `cmd:"" help:"List all clients."`
+	Change  clientChangeCmd  `cmd:"" help:"Propose another registration of a client, from a JSON file as show prints it."`
+	Approve clientApproveCmd `cmd:"" help:"Approve what somebody else has proposed. The tokens of the registration before end."`
+	Suspend clientVerbCmd    `cmd:"" help:"Stop a client. All its tokens end at once." aliases:"stop"`
+	Resume  clientVerbCmd    `cmd:"" help:"Serve a suspended client again. Its earlier tokens stay ended."`
+
+	RotateSecret clientVerbCmd    `cmd:"" help:"Print a new secret, this once. The one before is valid for another week."`
+	SetKeys      clientSetKeysCmd `cmd:"" help:"Propose other keys of a client."`
+	RevokeTokens clientVerbCmd    `cmd:"" help:"End all tokens of a client at once."`
+	EndGrants    clientEndCmd     `cmd:"" help:"End all tokens of an organisation, of a user or of everybody at once."`
+	Export       clientListCmd    `cmd:"" help:"Print all clients as JSON, for import. Secrets are not in it."`
+	Import       clientImportCmd  `cmd:"" help:"Propose the clients of an exported file, under new ids."`
+}
+
+// clientFlags are those of every command for clients.
+type clientFlags struct {
+	storeFlags
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// send sends a request and prints the answer.
+func (f clientFlags) send(ctx context.Context, request node.ClientRequest) error {
+	cfg, err := f.config()
+	if err != nil {
+		return err
+	}
+	answer, err := node.Clients(ctx, cfg, request)
+	if err != nil {
+		return err
+	}
+	return f.print(os.Stdout, answer)
+}
+
+func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
+	if f.JSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(answer)
+	}
+	if answer.Secret != "" {
+		_, err := fmt.Fprintln(w, answer.Secret)
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range answer.Clients {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.ID, c.Status, c.Kind, c.Name, c.Scopes)
+	}
+	if answer.Digest != "" {
+		fmt.Fprintf(t, "Somebody else approves it with: carerecord client approve %s %s\n", answer.Clients[0].ID, answer.Digest)
+	}
+	return t.Flush()
+}
+
+// clientAddCmd proposes a client.
+type clientAddCmd struct {
+	clientFlags
+	File         string       `help:"JSON file with the whole registration, instead of the flags below." type:"existingfile"`
+	Name         string       `help:"Name that people see."`
+	Publisher    string       `help:"Who makes the app."`
+	Kind         clients.Kind `help:"public, confidential-symmetric, confidential-asymmetric or backend."`
+	Redirect     []string     `help:"Redirect URI; repeat the flag for more."`
+	LaunchURL    []string     `name:"launch-url" help:"Launch URL of an EHR launch; repeat the flag for more."`
+	WebOrigin    []string     `help:"Origin of its web pages; repeat the flag for more."`
+	Audience     []string     `help:"patient, clinician, or both: who uses it."`
+	Scopes       string       `help:"The widest scopes that it may have."`
+	Purpose      []string     `help:"Purpose of use; repeat the flag for more."`
+	Organisation string       `help:"ODS code of the organisation that runs it."`
+	Right        []string     `help:"__introspect or __launch."`
+	Offline      bool         `help:"It may have access while nobody is signed in."`
+	KeysFile     string       `help:"File of its public keys, a JWK set." type:"existingfile"`
+	KeysURL      string       `help:"URL of its public keys."`
+}
+
+// Run proposes the client and prints its id.
+func (c *clientAddCmd) Run(ctx context.Context) error {
+	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
+		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Offline: c.Offline, KeysURL: c.KeysURL}
+	if c.File != "" {
+		var err error
+		if made, err = readClient(c.File); err != nil {
+			return err
+		}
+	}
+	if c.KeysFile != "" {
+		keys, err := os.ReadFile(c.KeysFile)
+		if err != nil {
+			return fmt.Errorf("read the keys: %w", err)
+		}
+		made.Keys = bytes.TrimSpace(keys)
+	}
+	return c.send(ctx, node.ClientRequest{Verb: "add", Client: &made})
+}
+
+// readClient reads a registration. A member that it does not have is an error.
+func readClient(file string) (c clients.Client, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return c, fmt.Errorf("read the client: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return c, fmt.Errorf("read the client %s: %w", file, err)
+	}
+	return c, nil
+}
+
+// clientShowCmd prints a client.
+type clientShowCmd struct {
+	storeFlags
+	ID string `arg:"" help:"Id of the client."`
+}
+
+// Run prints the client as JSON.
+func (c *clientShowCmd) Run(ctx context.Context) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	answer, err := node.Clients(ctx, cfg, node.ClientRequest{Verb: "show", ID: c.ID})
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(answer.Clients[0])
+}
+
+// clientListCmd lists or exports clients.
+type clientListCmd struct{ clientFlags }
+
+// Run lists the clients.
+func (c *clientListCmd) Run(ctx context.Context, verb clientVerb) error {
+	c.JSON = c.JSON || verb == "export"
+	return c.send(ctx, node.ClientRequest{Verb: string(verb)})
+}
+
+// clientVerb is the name of the command that runs, for types that several commands share.
+type clientVerb string
+
+// clientVerbCmd does one thing with a client.
+type clientVerbCmd struct {
+	clientFlags
+	ID string `arg:"" help:"Id of the client."`
+}
+
+// Run does it.
+func (c *clientVerbCmd) Run(ctx context.Context, verb clientVerb) error {
+	return c.send(ctx, node.ClientRequest{Verb: string(verb), ID: c.ID})
+}
+
+// clientChangeCmd proposes another registration.
+type clientChangeCmd struct {
+	clientFlags
+	ID   string `arg:"" help:"Id of the client."`
+	File string `arg:"" help:"JSON file with the whole registration." type:"existingfile"`
+}
+
+// Run proposes it.
+func (c *clientChangeCmd) Run(ctx context.Context) error {
+	with, err := readClient(c.File)
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, node.ClientRequest{Verb: "change", ID: c.ID, Client: &with})
+}
+
+// clientApproveCmd approves a proposal.
+type clientApproveCmd struct {
+	clientFlags
+	ID     string `arg:"" help:"Id of the client."`
+	Digest string `arg:"" help:"Digest of what was proposed, as show and add print it."`
+}
+
+// Run approves it.
+func (c *clientApproveCmd) Run(ctx context.Context) error {
+	return c.send(ctx, node.ClientRequest{Verb: "approve", ID: c.ID, Digest: c.Digest})
+}
+
+// clientSetKeysCmd proposes keys.
+type clientSetKeysCmd struct {
+	clientFlags
+	ID   string `arg:"" help:"Id of the client."`
+	File string `help:"File with a JWK set." type:"existingfile" xor:"keys"`
+	URL  string `name:"url" help:"URL of a JWK set." xor:"keys"`
+}
+
+// Run proposes them.
+func (c *clientSetKeysCmd) Run(ctx context.Context) error {
+	request := node.ClientRequest{Verb: "set-keys", ID: c.ID, URL: c.URL}
+	if c.File != "" {
+		keys, err := os.ReadFile(c.File)
+		if err != nil {
+			return fmt.Errorf("read the keys: %w", err)
+		}
+		request.Keys = bytes.TrimSpace(keys)
+	}
+	return c.send(ctx, request)
+}
+
+// clientEndCmd ends grants.
+type clientEndCmd struct {
+	clientFlags
+	Organisation string `help:"ODS code: of this organisation's people and clients." xor:"of" required:""`
+	User         string `help:"Of this user." xor:"of" required:""`
+	Everybody    bool   `help:"Of everybody." xor:"of" required:""`
+}
+
+// Run ends them.
+func (c *clientEndCmd) Run(ctx context.Context) error {
+	return c.send(ctx, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User}})
+}
+
+// clientImportCmd proposes exported clients.
+type clientImportCmd struct {
+	clientFlags
+	File string `arg:"" help:"File that export printed." type:"existingfile"`
+}
+
+// Run proposes them.
+func (c *clientImportCmd) Run(ctx context.Context) error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return fmt.Errorf("read the clients: %w", err)
+	}
+	var exported struct{ Clients []clients.Client }
+	if err := json.Unmarshal(text, &exported); err != nil {
+		return fmt.Errorf("read the clients %s: %w", c.File, err)
+	}
+	return c.send(ctx, node.ClientRequest{Verb: "import", Import: exported.Clients})
+}
+
+// verbOf returns the last word of a command.
+func verbOf(command string) clientVerb {
+	words := strings.Fields(command)
+	verb := ""
+	for _, w := range words {
+		if !strings.HasPrefix(w, "<") {
+			verb = cmp.Or(w, verb)
+		}
+	}
+	return clientVerb(verb)
+}

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+)
+
+// ClientRequest is one request to the registry of clients.
+type ClientRequest struct {
+	Verb   string          // of the command "carerecord client"
+	ID     string          // of the client; empty for add, import and list
+	Client *clients.Client // for add and change
+	Import []clients.Client
+	Digest string          // that an approval names
+	Keys   json.RawMessage // a JWK set, for set-keys
+	URL    string          // of a JWK set, for set-keys
+	Of     grants.Of       // for end-grants
+}
+
+// ClientAnswer is the answer to a ClientRequest.
+type ClientAnswer struct {
+	Clients []*clients.Client `json:"clients,omitempty"`
+	Digest  string            `json:"digest,omitempty"` // of what waits for an approval
+	Secret  string            `json:"secret,omitempty"` // shown this once
+}
+
+// Clients sends a request to the registry of a store, through the server that holds it if there is one.
+func Clients(ctx context.Context, cfg Config, request ClientRequest) (ClientAnswer, error) {
+	var answer ClientAnswer
+	if server := dial(cfg); server != nil {
+		body, err := json.Marshal(request)
+		if err != nil {
+			return answer, err
+		}
+		text, err := server.send(ctx, http.MethodPost, "/client", body)
+		if err != nil {
+			return answer, err
+		}
+		return answer, json.Unmarshal(text, &answer)
+	}
+	n, err := Open(ctx, cfg)
+	if err != nil {
+		return answer, err
+	}
+	defer n.Close()
+	answer, err = n.registry(ctx, operatorName(), request)
+	o := withOutcome(audit.Operation{Name: "client", Who: operatorName(), Of: request.of()}, err)
+	return answer, errors.Join(err, n.audit(ctx, o))
+}
+
+// of is the object of the request for the audit trail.
+func (r ClientRequest) of() string {
+	if r.ID == "" {
+		return r.Verb
+	}
+	return r.Verb + "/" + r.ID
+}
+
+// answerClient answers POST /client on the socket.
+func (n *Node) answerClient(w http.ResponseWriter, q *http.Request) {
+	var request ClientRequest
+	if err := json.NewDecoder(q.Body).Decode(&request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if out, ok := w.(*unsentResponse); ok {
+		out.of = request.of()
+	}
+	answer, err := n.registry(q.Context(), q.Header.Get(operatorHeader), request)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// registry carries a request out.
+func (n *Node) registry(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
+	if n.smart == nil {
+		return ClientAnswer{}, errors.New("a store that is served with --auth off has no clients")
+	}
+	r := n.smart.Clients
+	var c *clients.Client
+	var err error
+	switch request.Verb {
+	case "list", "export":
+		all, err := r.List(ctx)
+		return ClientAnswer{Clients: all}, err
+	case "show":
+		c, err = r.Get(ctx, request.ID)
+	case "add":
+		c, err = r.Add(ctx, who, *request.Client)
+	case "change":
+		c, err = r.Change(ctx, who, request.ID, *request.Client)
+	case "approve":
+		c, err = r.Approve(ctx, who, request.ID, request.Digest)
+	case "suspend":
+		c, err = r.Suspend(ctx, who, request.ID)
+	case "resume":
+		c, err = r.Resume(ctx, who, request.ID)
+	case "revoke-tokens":
+		c, err = r.RevokeTokens(ctx, who, request.ID)
+	case "set-keys":
+		c, err = r.SetKeys(ctx, who, request.ID, request.Keys, request.URL)
+	case "rotate-secret":
+		secret, err := r.RotateSecret(ctx, who, request.ID)
+		return ClientAnswer{Secret: secret}, err
+	case "end-grants":
+		return ClientAnswer{}, n.smart.Grants.EndAll(ctx, who, request.Of)
+	case "import":
+		return n.importClients(ctx, who, request.Import)
+	default:
+		return ClientAnswer{}, fmt.Errorf("%q is no verb of the registry", request.Verb)
+	}
+	if err != nil {
+		return ClientAnswer{}, err
+	}
+	answer := ClientAnswer{Clients: []*clients.Client{c}}
+	if c.Proposed != nil {
+		answer.Digest = c.Digest()
+	}
+	return answer, nil
+}
+
+// importClients proposes clients that another registry exported. Each gets a new id.
+func (n *Node) importClients(ctx context.Context, who string, list []clients.Client) (ClientAnswer, error) {
+	var answer ClientAnswer
+	for i, one := range list {
+		c, err := n.smart.Clients.Add(ctx, who, one)
+		if err != nil {
+			return answer, fmt.Errorf("client %d of the file, after %d that were registered: %w", i+1, len(answer.Clients), err)
+		}
+		answer.Clients = append(answer.Clients, c)
+	}
+	return answer, nil
+}

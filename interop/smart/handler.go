@@ -1,0 +1,159 @@
+package smart
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strings"
+
+	"carerecord/interop/smart/introspect"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/revoke"
+	"carerecord/interop/smart/token"
+)
+
+// origins says which web pages may call an endpoint (section 22).
+type origins int
+
+const (
+	noOrigin         origins = iota // none (SMART-474)
+	anyOrigin                       // any: public documents (SMART-471)
+	registeredOrigin                // those of active clients (SMART-472)
+)
+
+// endpoint is one path of the server.
+type endpoint struct {
+	handle  http.HandlerFunc
+	origins origins
+}
+
+func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revoke.Endpoint) map[string]endpoint {
+	serve := func(h oauth.Handler) http.HandlerFunc { return oauth.Serve(s.cfg.Log, h) }
+	d := s.documents
+	return map[string]endpoint{
+		"GET /fhir/.well-known/smart-configuration":        {d.SMART, anyOrigin},
+		"GET /fhir/.well-known/openid-configuration":       {d.OpenID, anyOrigin},
+		"GET /fhir/.well-known/oauth-authorization-server": {d.OpenID, anyOrigin},
+		"GET /.well-known/oauth-authorization-server/fhir": {d.OpenID, anyOrigin},
+		"GET /oauth/jwks.json":                             {d.Keys, anyOrigin},
+		"POST /oauth/token":                                {serve(t.Serve), registeredOrigin},
+		"POST /oauth/revoke":                               {serve(r.Serve), registeredOrigin},
+		"POST /oauth/introspect":                           {serve(i.Serve), noOrigin},
+	}
+}
+
+// Owns reports whether a path is one of the authorization server.
+func (s *Server) Owns(path string) bool {
+	return strings.HasPrefix(path, "/oauth/") || s.endpoints["GET "+path].handle != nil
+}
+
+// maxHeader is how many bytes the headers of a request may have (SMART-484).
+const maxHeader = 16 << 10
+
+// ServeHTTP answers requests for the paths that the server owns.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Request-Id", requestID())
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if size(r.Header) > maxHeader {
+		oauth.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
+		return
+	}
+	if r.Method == http.MethodOptions && s.preflight(w, r) {
+		return
+	}
+	e, ok := s.endpoints[method+" "+r.URL.Path]
+	if !ok {
+		s.missing(w, r)
+		return
+	}
+	if e.origins == registeredOrigin {
+		if err := s.allowOrigin(w, r); err != nil {
+			oauth.WriteError(w, oauth.Unavailable(err))
+			return
+		}
+	}
+	e.handle(w, r)
+}
+
+// missing answers 405 for a path that has another method, else 404.
+func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
+	var allow []string
+	for pattern := range s.endpoints {
+		if method, path, _ := strings.Cut(pattern, " "); path == r.URL.Path {
+			allow = append(allow, method)
+		}
+	}
+	if allow == nil {
+		oauth.WriteError(w, &oauth.Error{Status: http.StatusNotFound, Code: oauth.InvalidRequest, Description: "There is no such endpoint."})
+		return
+	}
+	slices.Sort(allow)
+	oauth.WriteError(w, &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.InvalidRequest, Description: "The endpoint has another method.",
+		Header: http.Header{"Allow": {strings.Join(allow, ", ")}}})
+}
+
+// preflight answers a CORS preflight of an endpoint that web pages may call.
+func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
+	wanted := r.Header.Get("Access-Control-Request-Method")
+	e, ok := s.endpoints[wanted+" "+r.URL.Path]
+	if !ok || e.origins == noOrigin || r.Header.Get("Origin") == "" {
+		return false
+	}
+	h := w.Header()
+	if e.origins == anyOrigin {
+		h.Set("Access-Control-Allow-Origin", "*")
+	} else if err := s.allowOrigin(w, r); err != nil {
+		oauth.WriteError(w, oauth.Unavailable(err))
+		return true
+	}
+	if h.Get("Access-Control-Allow-Origin") != "" {
+		h.Set("Access-Control-Allow-Methods", wanted)
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id")
+		h.Set("Access-Control-Max-Age", "600")
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// allowOrigin adds the CORS headers for a page of a registered origin (SMART-472).
+func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
+	origin := r.Header.Get("Origin")
+	w.Header().Add("Vary", "Origin")
+	if origin == "" || origin == "null" {
+		return nil
+	}
+	allowed, err := s.Clients.Allows(r.Context(), origin)
+	if allowed {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, WWW-Authenticate")
+	}
+	return err
+}
+
+func size(h http.Header) (n int) {
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
+}
+
+// requestID returns a new request id.
+func requestID() string {
+	var b [12]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// address returns the network address of a client, without the port.
+func address(r *http.Request) string {
+	if i := strings.LastIndexByte(r.RemoteAddr, ':'); i > 0 {
+		return r.RemoteAddr[:i]
+	}
+	return r.RemoteAddr
+}

@@ -1,0 +1,40 @@
+package limits_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"carerecord/interop/smart/limits"
+)
+
+// TestLimit: each name has a counter of its own that fills again with time (SMART-482, 483).
+func TestLimit(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	l := limits.New(60, func() time.Time { return now })
+	for range 60 {
+		if !l.Count("a") {
+			t.Fatal("SMART-482: the limit is lower than 60")
+		}
+	}
+	if l.Count("a") || !l.Exceeded("a") {
+		t.Error("SMART-482: the 61st is within the limit")
+	}
+	if !l.Count("b") || l.Exceeded("b") {
+		t.Error("SMART-483: another name is blocked")
+	}
+	now = now.Add(time.Second)
+	if !l.Count("a") || l.Count("a") {
+		t.Error("after a second one more must be permitted")
+	}
+	now = now.Add(-time.Hour) // a clock that was set back gives nothing
+	if l.Count("a") {
+		t.Error("a clock that was set back gives events")
+	}
+	for i := range 50_000 {
+		l.Count(fmt.Sprint(i))
+	}
+	if unlimited := limits.New(0, time.Now); !unlimited.Count("a") || unlimited.Exceeded("a") {
+		t.Error("0 is no limit")
+	}
+}

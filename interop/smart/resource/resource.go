@@ -1,0 +1,141 @@
+// Package resource is the resource server's side of SMART: the access token of a request becomes a Principal, or a
+// refusal (SMART-003). It is the only place where a Principal is made (CON-201), from the grant of the token, the
+// registry of clients and the policy as they are at the request. Everything a token permits is decided again each
+// time (SMART-260, 411).
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/scopes"
+	"carerecord/store"
+)
+
+// Verifier makes Principals of tokens. It is safe for concurrent use.
+type Verifier struct {
+	Grants *grants.Store
+	Policy *policy.Folder
+	// SignIn returns the Patient of a person by NHS number and birth date (consent.Guard.SignIn).
+	SignIn func(ctx context.Context, number, birthDate string) (consent.SignIn, error)
+	Clock  func() time.Time
+}
+
+// identified is the authentication level of somebody whose identity was proved: P9 of NHS login (CON-204).
+const identified = 9
+
+// Verify returns the Principal of a request with a bearer token (SMART-410 to 413). Errors are a
+// *fhir.Error: 401 for a token that is missing or not active, or whose user is not in the policy any more
+// with the role of the grant; 503 if the store does not answer.
+func (v *Verifier) Verify(ctx context.Context, h http.Header, address string) (consent.Principal, error) {
+	token, err := bearerToken(h)
+	if err != nil {
+		return consent.Principal{}, err
+	}
+	active, err := v.Grants.Resolve(ctx, token)
+	switch {
+	case errors.Is(err, grants.ErrExpired):
+		return consent.Principal{}, invalidToken("expired")
+	case errors.Is(err, grants.ErrInactive):
+		return consent.Principal{}, invalidToken("login")
+	case err != nil:
+		return consent.Principal{}, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Tokens cannot be verified now. Try again."}},
+			Cause: fmt.Errorf("look up a token: %w", err), Header: map[string]string{"Retry-After": "1"}}
+	}
+	return v.Principal(ctx, &active, address)
+}
+
+func bearerToken(h http.Header) (string, error) {
+	values := h.Values("Authorization")
+	if len(values) == 0 {
+		return "", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is required: Authorization: Bearer …"}},
+			Header: map[string]string{"WWW-Authenticate": `Bearer realm="carerecord"`}}
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", invalidToken("login")
+	}
+	return token, nil
+}
+
+// invalidToken returns the error for every invalid token. Only the code of an expired one differs
+// (SMART-412).
+func invalidToken(code string) *fhir.Error {
+	return &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: code, Text: "The access token is not valid."}},
+		Header: map[string]string{"WWW-Authenticate": `Bearer realm="carerecord", error="invalid_token"`}}
+}
+
+// Principal returns the Principal of an active token (CON-202). Errors are those of Verify.
+func (v *Verifier) Principal(ctx context.Context, a *grants.Active, address string) (consent.Principal, error) {
+	g, client := &a.Grant, a.Client
+	granted, err := scopes.Stored(a.ScopeString())
+	if err != nil {
+		return consent.Principal{}, fmt.Errorf("read the scopes of a token: %w", err)
+	}
+	p := consent.Principal{
+		Client: client.ID, ClientClass: client.Kind.Class(), ClientPurposes: client.Purposes, Scopes: granted.Resources,
+		Purpose: g.Purpose, Token: a.ID, Session: g.ID, Address: address, At: v.Clock(),
+	}
+	if g.User == "" {
+		p.Kind, p.Subject, p.Organisation, p.Flow, p.IDPrefix = consent.Backend, client.ID, client.Organisation, client.Flow, client.IDPrefix
+		if client.Flow == consent.FlowIngest {
+			p.Kind = consent.SourceSystem
+		}
+		return p, nil
+	}
+	person, err := PersonOf(v.Policy, g)
+	if err != nil {
+		return consent.Principal{}, invalidToken("login")
+	}
+	p.Subject, p.Level = person.Subject, person.Level
+	if granted.Has(scopes.OpenID) && granted.Has(scopes.FHIRUser) {
+		p.FHIRUser = refOf(g.FHIRUser)
+	}
+	if person.Kind == clients.ForPatients {
+		p.Kind = consent.Patient
+		in, err := v.SignIn(ctx, person.Patient, person.BirthDate)
+		if err != nil {
+			return consent.Principal{}, fmt.Errorf("find the patient of a token: %w", err)
+		}
+		p.Patient, p.Person = in.Patient, in.Person
+		if person.Level >= identified {
+			p.Number = person.Patient
+		}
+		return p, nil
+	}
+	role, _ := v.Policy.Role(person.Role)
+	p.Kind, p.Organisation, p.Role, p.Activities = consent.Staff, person.Organisation, person.Role, role.Activities
+	p.Context = consent.Context{Patient: g.Patient, Person: g.Person}
+	if org, ok := v.Policy.Organisation(person.Organisation); ok && org.Parent != "" {
+		p.Parents = []string{org.Parent}
+	}
+	return p, nil
+}
+
+// PersonOf returns the person of a grant, who must still have the role and the organisation of the grant
+// (SMART-205, 346); grants.ErrInactive if not.
+func PersonOf(folder *policy.Folder, g *grants.Grant) (policy.Person, error) {
+	person, ok := folder.Person(g.User)
+	if !ok || person.Organisation != g.Organisation || person.Role != g.Role {
+		return policy.Person{}, grants.ErrInactive
+	}
+	return person, nil
+}
+
+// refOf reads a relative reference; the zero Ref for anything else.
+func refOf(relative string) store.Ref {
+	typ, id, ok := strings.Cut(relative, "/")
+	if !ok {
+		return store.Ref{}
+	}
+	return store.Ref{Type: typ, ID: id}
+}

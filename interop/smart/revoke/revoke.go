@@ -1,0 +1,43 @@
+// Package revoke is the revocation endpoint (RFC 7009): a client ends a token of its own. The end of a refresh
+// token ends all tokens of its grant. Both hold from the next request on (SMART-401).
+package revoke
+
+import (
+	"errors"
+	"net/http"
+
+	"carerecord/interop/smart/clientauth"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/oauth"
+)
+
+// Endpoint answers revocation requests. It is safe for concurrent use.
+type Endpoint struct {
+	Auth    *clientauth.Authenticator
+	Grants  *grants.Store
+	Address func(*http.Request) string
+}
+
+// Serve answers POST /oauth/revoke. An unknown token is answered like one that was ended (SMART-400).
+func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
+	form, err := oauth.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	result, err := e.Auth.Authenticate(r.Context(), r, form, "")
+	if err != nil {
+		return err
+	}
+	if !form.Has("token") {
+		return oauth.Refuse(oauth.InvalidRequest, "token is required.")
+	}
+	switch err := e.Grants.Revoke(r.Context(), form.Get("token"), result.Client.ID, w.Header().Get("X-Request-Id"), e.Address(r)); {
+	case errors.Is(err, grants.ErrOther):
+		return oauth.Refuse(oauth.UnauthorizedClient, "The token is of another client.")
+	case err != nil:
+		return oauth.Unavailable(err)
+	}
+	oauth.NoStore(w.Header())
+	w.WriteHeader(http.StatusOK)
+	return nil
+}

@@ -1,0 +1,116 @@
+package smart
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/consent/policy"
+	"carerecord/interop/smart/clientauth"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/discovery"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/idtoken"
+	"carerecord/interop/smart/introspect"
+	"carerecord/interop/smart/jwks"
+	"carerecord/interop/smart/keys"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/printed"
+	"carerecord/interop/smart/resource"
+	"carerecord/interop/smart/revoke"
+	"carerecord/interop/smart/secret"
+	"carerecord/interop/smart/token"
+	"carerecord/store"
+)
+
+// Config has the dependencies of a Server.
+type Config struct {
+	Site     string // the address of the site, without /fhir
+	Loopback bool   // the site is on a loopback address
+	State    store.State
+	Commit   audit.Committer
+	Audit    *audit.Writer
+	Policy   *policy.Folder
+	Guard    *consent.Guard
+	Keys     *keys.Keys
+	Secrets  secret.Digester
+	Clock    func() time.Time
+	Log      *slog.Logger
+	Demo     bool // a demonstration with sample people, which one person runs
+	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
+	// (SMART-482).
+	Failures int
+}
+
+// Server is an authorization server. It is safe for concurrent use.
+type Server struct {
+	cfg       Config
+	Clients   *clients.Registry
+	Grants    *grants.Store
+	Resource  *resource.Verifier
+	Printed   *printed.Issuer
+	documents *discovery.Documents
+	endpoints map[string]endpoint // by method and path
+}
+
+// New makes a Server. It reads nothing.
+func New(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg}
+	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock}
+	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, Rules: clients.Rules{Loopback: cfg.Loopback, Organisation: func(ods string) bool {
+		_, ok := cfg.Policy.Organisation(ods)
+		return ok
+	}}}
+	s.Grants = &grants.Store{Ledger: books, Secrets: cfg.Secrets, Clients: s.Clients}
+	s.Resource = &resource.Verifier{Grants: s.Grants, Policy: cfg.Policy, SignIn: cfg.Guard.SignIn, Clock: cfg.Clock}
+	s.Printed = &printed.Issuer{Grants: s.Grants, Clients: s.Clients, Policy: cfg.Policy, PersonKey: s.personKey}
+	var err error
+	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Capabilities: capabilities(), Scopes: examples(), Keys: cfg.Keys.Public()})
+	if err != nil {
+		return nil, err
+	}
+	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token",
+		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock}}
+	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
+	s.endpoints = s.newEndpoints(
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Allowed: s.allowed, Address: address},
+		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Calls: limits.New(0, cfg.Clock)},
+		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
+	return s, nil
+}
+
+// Import registers the clients of the policy folder that are not registered yet.
+func (s *Server) Import(ctx context.Context, who string) error {
+	for _, c := range s.cfg.Policy.Clients {
+		if err := s.Clients.Import(ctx, who, clients.OfPolicy(c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Verify returns the Principal of a request to the resource server.
+func (s *Server) Verify(ctx context.Context, h http.Header, address string) (consent.Principal, error) {
+	return s.Resource.Verify(ctx, h, address)
+}
+
+// allowed reports whether the user of a grant may still have tokens.
+func (s *Server) allowed(_ context.Context, g *grants.Grant) error {
+	if g.User == "" {
+		return nil
+	}
+	_, err := resource.PersonOf(s.cfg.Policy, g)
+	return err
+}
+
+// capabilities are those of SMART that work.
+func capabilities() []string {
+	return []string{"client-confidential-asymmetric", "permission-v1", "permission-v2"}
+}
+
+// examples are scopes that work for a client that has them.
+func examples() []string { return []string{"system/*.rs", "system/*.cruds", "system/Observation.rs"} }

@@ -1,0 +1,142 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/smart/clientauth"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/idtoken"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/oauth"
+)
+
+// Endpoint answers requests for tokens. It is safe for concurrent use.
+type Endpoint struct {
+	Auth   *clientauth.Authenticator
+	Grants *grants.Store
+	IDs    *idtoken.Maker
+	Lives  grants.Lives
+	// Failures limits failed authentications and codes for each client and address (SMART-482).
+	Failures *limits.Limit
+	// Allowed returns nil if the user of a grant may still have tokens: known, with the role and organisation of
+	// the grant (SMART-320, 346). It returns grants.ErrInactive if not, or an error of the store.
+	Allowed func(ctx context.Context, g *grants.Grant) error
+	// Refreshed changes a grant's context before a refresh is answered: the Patient in context may have another
+	// id now (SMART-148). nil changes nothing.
+	Refreshed func(ctx context.Context, g *grants.Grant) error
+	// Address returns the network address of a request.
+	Address func(*http.Request) string
+}
+
+// The grant types (SMART-004).
+const (
+	byCode        = "authorization_code"
+	byRefresh     = "refresh_token"
+	byCredentials = "client_credentials"
+)
+
+// request is one request for a token.
+type request struct {
+	*http.Request
+	form    oauth.Form
+	id      string // request id
+	address string
+	client  *clients.Client
+	method  string
+}
+
+// Serve answers POST /oauth/token.
+func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
+	form, err := oauth.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	q := &request{Request: r, form: form, id: w.Header().Get("X-Request-Id"), address: e.Address(r)}
+	grantType := form.Get("grant_type")
+	var answer func(context.Context, *request) (*Response, error)
+	switch grantType {
+	case byCode:
+		answer = e.exchange
+	case byRefresh:
+		answer = e.refresh
+	case byCredentials:
+		answer = e.credentials
+	case "":
+		return oauth.Refuse(oauth.InvalidRequest, "grant_type is missing.")
+	default:
+		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types are authorization_code, refresh_token and client_credentials.")
+	}
+	name := e.limitName(q)
+	if e.Failures.Exceeded(name) {
+		return oauth.TooMany("Too many failed requests. Try again in a minute.")
+	}
+	response, err := e.answer(r.Context(), q, answer)
+	if err != nil {
+		return e.refused(r.Context(), q, name, err)
+	}
+	return oauth.WriteJSON(w, http.StatusOK, response)
+}
+
+// limitName is the name under which failures are counted: of a client at an address.
+func (e *Endpoint) limitName(q *request) string {
+	id := q.form.Get("client_id")
+	if user, _, ok := q.BasicAuth(); ok {
+		id = user
+	}
+	return id + " " + q.address
+}
+
+// answer authenticates the client and then answers.
+func (e *Endpoint) answer(ctx context.Context, q *request, answer func(context.Context, *request) (*Response, error)) (*Response, error) {
+	named := ""
+	if q.form.Get("grant_type") == byRefresh {
+		var err error
+		if named, err = e.Grants.ClientOfRefresh(ctx, q.form.Get("refresh_token")); err != nil {
+			return nil, oauth.Unavailable(err)
+		}
+	}
+	result, err := e.Auth.Authenticate(ctx, q.Request, q.form, named)
+	if err != nil {
+		return nil, err
+	}
+	q.client, q.method = result.Client, result.Method
+	return answer(ctx, q)
+}
+
+// refused counts and records a refusal, and returns it.
+func (e *Endpoint) refused(ctx context.Context, q *request, name string, err error) error {
+	refusal := oauth.AsError(err)
+	if refusal.Status >= 500 {
+		return err
+	}
+	if refusal.Code == oauth.InvalidClient || refusal.Code == oauth.InvalidGrant {
+		e.Failures.Count(name)
+	}
+	event := ledger.Event{Request: q.id, Name: "token-refused", Status: refusal.Status, Refused: refusal.Code, Client: audit.Client{Address: q.address}}
+	if event.Agent = (audit.Agent{Kind: "nobody"}); q.client != nil {
+		event.Agent = audit.Agent{Kind: "client", Subject: q.client.ID, Organisation: q.client.Organisation}
+		event.Client.ID = q.client.ID
+	}
+	if unrecorded := e.Grants.Ledger.Note(ctx, event); unrecorded != nil {
+		return oauth.Unavailable(unrecorded)
+	}
+	return err
+}
+
+// invalidGrant is the one refusal of every code and refresh token (SMART-320).
+func invalidGrant(cause error) error {
+	return &oauth.Error{Status: http.StatusBadRequest, Code: oauth.InvalidGrant, Description: "The code or refresh token is not valid.", Cause: cause}
+}
+
+// grantError makes a refusal of an inactive grant, and 503 of an error of the store.
+func grantError(err error) error {
+	if errors.Is(err, grants.ErrInactive) {
+		return invalidGrant(err)
+	}
+	return oauth.Unavailable(err)
+}
