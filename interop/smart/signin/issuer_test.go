@@ -46,6 +46,7 @@ type fakeIssuer struct {
 	down     string // the path that does not answer
 	huge     string // the path whose answer is too large
 	redirect string // the path that redirects
+	slow     string // the path that never answers; set before any request
 	claims   func(claims map[string]any)
 	sign     func(claims map[string]any) string // replaces the ID token
 	userInfo map[string]any
@@ -69,6 +70,10 @@ func (f *fakeIssuer) count(path string) int {
 }
 
 func (f *fakeIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.slow != "" && strings.HasSuffix(r.URL.Path, f.slow) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	path, ok := strings.CutPrefix(r.URL.String(), f.issuer)
