@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 
+	xlanguage "golang.org/x/text/language"
+
 	"carerecord/interop/smart/secret"
 )
 
@@ -37,6 +39,7 @@ type Config struct {
 type Renderer struct {
 	cfg       Config
 	languages []language // those that are served; the first is the source of the texts
+	matcher   xlanguage.Matcher
 	templates map[templateKey]*template.Template
 	styles    asset
 }
@@ -74,6 +77,7 @@ func New(cfg Config) (*Renderer, error) {
 			p.templates[templateKey{l.Language, name}] = page
 		}
 	}
+	p.matcher = matcher(p.languages)
 	return p, nil
 }
 

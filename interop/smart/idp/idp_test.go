@@ -97,9 +97,10 @@ func newWorld(t *testing.T, kind session.Kind) *world {
 		s := server{provider: provider}
 		s.upstream, err = signin.New(signin.Config{Origin: origin, Issuers: []signin.Issuer{provider.Issuer(&http.Client{Transport: edited{w, idp.Client(provider).Transport}})}, State: state, Digests: digests, Clock: clock,
 			Sessions: sessions, Demonstration: true, Continue: func(transaction string) string { return "/oauth/continue/" + transaction },
-			Verified: func(_ http.ResponseWriter, _ *http.Request, _ string, id signin.Identity) error {
+			Verified: func(answer http.ResponseWriter, r *http.Request, _ string, id signin.Identity) error {
 				w.got = append(w.got, id)
-				return nil
+				_, _, err := sessions.SignIn(answer, r, session.Identity{User: id.User, AuthTime: id.AuthTime, Level: id.Level})
+				return err
 			}})
 		if err != nil {
 			t.Fatal(err)
@@ -109,6 +110,13 @@ func newWorld(t *testing.T, kind session.Kind) *world {
 		mux.Handle(signin.CallbackPath, p.Handle(s.upstream.Callback))
 		mux.Handle("/start", p.Handle(func(w http.ResponseWriter, r *http.Request) error {
 			return s.upstream.Start(w, r, signin.Request{Transaction: "cr_tx_1", Kind: kind})
+		}))
+		mux.Handle("/session", p.Handle(func(w http.ResponseWriter, r *http.Request) error {
+			current, err := sessions.Current(r, kind)
+			if err != nil {
+				return pages.Fail(pages.Ended, err)
+			}
+			return p.Render(w, r, http.StatusOK, pages.Apps{Action: "/apps"}, pages.Options{Binding: current.Binding, Account: current.Subject, SignOut: "/sign-out"})
 		}))
 		s.Handler = mux
 		w.servers = append(w.servers, s)
@@ -192,6 +200,11 @@ func TestSampleSignIn(t *testing.T) {
 			for name, value := range c.claims {
 				if id.Claims[name] != value {
 					t.Errorf("claim %s: got %q, want %q", name, id.Claims[name], value)
+				}
+			}
+			for range 2 {
+				if page := w.send(http.MethodGet, origin+"/session", nil); page.Code != http.StatusOK || !strings.Contains(page.Body.String(), c.subject) {
+					t.Errorf("the session on a server: got %d", page.Code)
 				}
 			}
 			if again := w.send(http.MethodGet, callback, nil); again.Code != http.StatusBadRequest || len(w.got) != 1 {
