@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/introspect"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/revoke"
+	"carerecord/interop/smart/signin"
 	"carerecord/interop/smart/token"
 )
 
@@ -31,7 +34,7 @@ type endpoint struct {
 func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revoke.Endpoint) map[string]endpoint {
 	serve := func(h oauth.Handler) http.HandlerFunc { return oauth.Serve(s.cfg.Log, h) }
 	d := s.documents
-	return map[string]endpoint{
+	all := map[string]endpoint{
 		"GET /fhir/.well-known/smart-configuration":        {d.SMART, anyOrigin},
 		"GET /fhir/.well-known/openid-configuration":       {d.OpenID, anyOrigin},
 		"GET /fhir/.well-known/oauth-authorization-server": {d.OpenID, anyOrigin},
@@ -41,11 +44,48 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 		"POST /oauth/revoke":                               {serve(r.Serve), registeredOrigin},
 		"POST /oauth/introspect":                           {serve(i.Serve), noOrigin},
 	}
+	if s.users != nil {
+		all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
+	}
+	return all
 }
 
 // Owns reports whether a path is one of the authorization server.
 func (s *Server) Owns(path string) bool {
-	return strings.HasPrefix(path, "/oauth/") || s.endpoints["GET "+path].handle != nil
+	return strings.HasPrefix(path, "/oauth/") || s.endpoints["GET "+path].handle != nil || s.page(path) != nil
+}
+
+// referenceHeader carries the id of a request to the pages, which show it. What a client sends is replaced.
+const referenceHeader = "Carerecord-Request"
+
+// page returns the handler of a page; nil for a path that is none.
+func (s *Server) page(path string) http.Handler {
+	u := s.users
+	if u == nil {
+		return nil
+	}
+	switch {
+	case path == authorize.Path:
+		return u.pages.Handle(u.authorize.ServeRequest)
+	case strings.HasPrefix(path, authorize.TransactionPath):
+		return u.pages.Handle(u.authorize.ServeTransaction)
+	case strings.HasPrefix(path, signin.CallbackPath):
+		return u.pages.Handle(u.upstream.Callback)
+	case path == "/oauth/sign-in-keys.json":
+		return u.pages.Handle(u.upstream.Keys)
+	case path == AppsPath:
+		return u.pages.Handle(s.serveApps)
+	case path == SignOutPath:
+		return u.pages.Handle(s.serveSignOut)
+	case strings.HasPrefix(path, pages.Path):
+		return u.pages.Handler()
+	}
+	for at, p := range u.providers {
+		if strings.HasPrefix(path, at) {
+			return p.Handler()
+		}
+	}
+	return nil
 }
 
 // maxHeader is how many bytes the headers of a request may have (SMART-484).
@@ -53,13 +93,19 @@ const maxHeader = 16 << 10
 
 // ServeHTTP answers requests for the paths that the server owns.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Request-Id", requestID())
+	id := requestID()
+	w.Header().Set("X-Request-Id", id)
+	r.Header.Set(referenceHeader, id)
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	if size(r.Header) > maxHeader {
 		oauth.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
+		return
+	}
+	if page := s.page(r.URL.Path); page != nil {
+		page.ServeHTTP(w, r)
 		return
 	}
 	if r.Method == http.MethodOptions && s.preflight(w, r) {

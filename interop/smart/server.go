@@ -54,6 +54,7 @@ type Server struct {
 	Resource  *resource.Verifier
 	Printed   *printed.Issuer
 	documents *discovery.Documents
+	users     *users              // nil where nobody can sign in
 	endpoints map[string]endpoint // by method and path
 }
 
@@ -68,8 +69,13 @@ func New(cfg Config) (*Server, error) {
 	s.Grants = &grants.Store{Ledger: books, Secrets: cfg.Secrets, Clients: s.Clients}
 	s.Resource = &resource.Verifier{Grants: s.Grants, Policy: cfg.Policy, SignIn: cfg.Guard.SignIn, Clock: cfg.Clock}
 	s.Printed = &printed.Issuer{Grants: s.Grants, Clients: s.Clients, Policy: cfg.Policy, PersonKey: s.personKey}
+	if cfg.Demo {
+		if err := s.openUsers(); err != nil {
+			return nil, err
+		}
+	}
 	var err error
-	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Capabilities: capabilities(), Scopes: examples(), Keys: cfg.Keys.Public()})
+	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public()})
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +83,7 @@ func New(cfg Config) (*Server, error) {
 		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
 	s.endpoints = s.newEndpoints(
-		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Allowed: s.allowed, Address: address},
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
 		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Calls: limits.New(0, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
 	return s, nil
@@ -98,19 +104,22 @@ func (s *Server) Verify(ctx context.Context, h http.Header, address string) (con
 	return s.Resource.Verify(ctx, h, address)
 }
 
-// allowed reports whether the user of a grant may still have tokens.
-func (s *Server) allowed(_ context.Context, g *grants.Grant) error {
-	if g.User == "" {
-		return nil
-	}
-	_, err := resource.PersonOf(s.cfg.Policy, g)
-	return err
-}
-
 // capabilities are those of SMART that work.
-func capabilities() []string {
-	return []string{"client-confidential-asymmetric", "permission-v1", "permission-v2"}
+func (s *Server) capabilities() []string {
+	backend := []string{"client-confidential-asymmetric", "permission-v1", "permission-v2"}
+	if s.users == nil {
+		return backend
+	}
+	return append(backend, "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric", "sso-openid-connect", "context-banner",
+		"context-ehr-patient", "context-ehr-encounter", "context-standalone-patient", "permission-offline", "permission-online", "permission-patient", "permission-user")
 }
 
-// examples are scopes that work for a client that has them.
-func examples() []string { return []string{"system/*.rs", "system/*.cruds", "system/Observation.rs"} }
+// examples are scopes that work for a client that has them (SMART-026).
+func (s *Server) examples() []string {
+	backend := []string{"system/*.rs", "system/*.cruds", "system/Observation.rs"}
+	if s.users == nil {
+		return backend
+	}
+	return append(backend, "openid", "fhirUser", "launch", "launch/patient", "offline_access", "online_access", "patient/*.rs", "patient/Observation.read", "user/*.rs",
+		"patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory")
+}

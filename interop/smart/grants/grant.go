@@ -8,6 +8,7 @@ import (
 
 	"carerecord/consent/audit"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/session"
 )
 
 // Grant is the stored result of an authorization: which client, for whom, what, until when. It never
@@ -20,7 +21,9 @@ type Grant struct {
 	Issuer   string    `json:"issuer,omitempty"`  // at which the user signed in
 	Subject  string    `json:"subject,omitempty"` // sub of ID tokens: random for each user (SMART-382)
 	AuthTime time.Time `json:"authTime,omitzero"`
-	Session  string    `json:"session,omitempty"` // digest of the browser session, for online access
+	// Session and SessionUser name the browser session on which online access depends (SMART-348).
+	Session     string       `json:"session,omitempty"`
+	SessionUser session.User `json:"sessionUser,omitzero"`
 	// Requested and Scopes are scope strings. Scopes is exactly what was granted, in the form in which
 	// it was requested, with the scopes that are not of resources (SMART-214).
 	Requested string `json:"requested,omitempty"`

@@ -140,3 +140,14 @@ func (s Set) Narrower(text string) (Set, error) {
 	}
 	return wanted, nil
 }
+
+// WithoutLevel returns the set without the scopes of resources of a level.
+func (s Set) WithoutLevel(level string) Set {
+	s.Resources = slices.DeleteFunc(slices.Clone(s.Resources), func(one consent.Scope) bool { return one.Level == level })
+	return s
+}
+
+// Useful reports whether the set gives a user-facing client anything: a resource, or who the user is.
+func (s Set) Useful() bool {
+	return len(s.Resources) > 0 || slices.ContainsFunc(s.Other, func(o string) bool { return o == OpenID || strings.HasPrefix(o, "__") })
+}

@@ -1,0 +1,143 @@
+package smart
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/scopes"
+	"carerecord/interop/smart/screen"
+	"carerecord/interop/smart/session"
+	"carerecord/interop/smart/signin"
+)
+
+// The paths of the pages of a person who has signed in.
+const (
+	AppsPath    = "/my/apps"
+	SignOutPath = "/my/sign-out"
+)
+
+// never is the expiry of a value that does not expire.
+var never time.Time
+
+func signInEvent(r *http.Request, id signin.Identity) ledger.Event {
+	return ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + string(id.Kind), Agent: audit.Agent{Kind: "user"}, Client: audit.Client{Address: address(r)}}
+}
+
+// current returns the session of the browser, of staff or of a patient.
+func (u *users) current(r *http.Request) (*session.Session, error) {
+	for _, kind := range []session.Kind{session.Patient, session.Staff} {
+		s, err := u.sessions.Current(r, kind)
+		if !errors.Is(err, session.ErrNone) {
+			return s, err
+		}
+	}
+	return nil, session.ErrNone
+}
+
+// serveApps answers the page of the apps with access, and its forms (SMART-405).
+func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
+	current, err := s.users.current(r)
+	if errors.Is(err, session.ErrNone) {
+		return pages.Fail(pages.Ended, err)
+	}
+	if err != nil {
+		return err
+	}
+	page := pages.Apps{Action: AppsPath}
+	if r.Method == http.MethodPost {
+		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
+			return err
+		}
+		if err := s.stop(r, current.Account, r.PostForm.Get("grant")); err != nil {
+			return err
+		}
+		h := w.Header()
+		h.Set("Location", AppsPath)
+		h.Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	list, err := s.Grants.OfUser(r.Context(), current.Account)
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		app, err := s.app(r, &g)
+		if err != nil {
+			return err
+		}
+		page.List = append(page.List, app)
+	}
+	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
+}
+
+// stop ends a grant of a user; nothing for one of somebody else.
+func (s *Server) stop(r *http.Request, user, id string) error {
+	list, err := s.Grants.OfUser(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		if g.ID == id {
+			return s.Grants.End(r.Context(), id, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "stopped by the user")
+		}
+	}
+	return nil
+}
+
+// app describes a grant for the page.
+func (s *Server) app(r *http.Request, g *grants.Grant) (pages.App, error) {
+	client, err := s.Clients.Get(r.Context(), g.Client)
+	if errors.Is(err, clients.ErrUnknown) {
+		client, err = &clients.Client{Name: g.Client}, nil
+	}
+	if err != nil {
+		return pages.App{}, err
+	}
+	set, err := scopes.Stored(g.Scopes)
+	if err != nil {
+		return pages.App{}, err
+	}
+	groups, writes, _ := screen.Offer(set, s.users.pages.Catalogue())
+	app := pages.App{Value: g.ID, Name: client.Name, Publisher: client.Publisher, Since: g.Made, Until: g.Ends, Writes: writes}
+	for _, group := range groups {
+		app.Groups = append(app.Groups, group.Type)
+	}
+	return app, nil
+}
+
+// serveSignOut ends the sessions of the browser (SMART-169).
+func (s *Server) serveSignOut(w http.ResponseWriter, r *http.Request) error {
+	current, err := s.users.current(r)
+	if errors.Is(err, session.ErrNone) {
+		return s.users.pages.Render(w, r, http.StatusOK, pages.SignedOut{}, pages.Options{})
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
+		return err
+	}
+	for _, kind := range []session.Kind{session.Patient, session.Staff} {
+		ended, err := s.users.sessions.SignOut(w, r, kind)
+		if errors.Is(err, session.ErrNone) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.endOnline(r, ended); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Location", SignOutPath)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,276 @@
+package authorize
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir/r4"
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/scopes"
+	"carerecord/interop/smart/session"
+	"carerecord/interop/smart/signin"
+)
+
+// progress is how far a transaction is: what is known, in the order of the steps.
+type progress struct {
+	stored  ledger.Value[Transaction]
+	t       Transaction
+	client  *clients.Client
+	session *session.Session
+	person  policy.Person
+	set     scopes.Set // that may be granted
+	own     record.Patient
+	patient record.Patient // in context; the zero Patient for none
+}
+
+// errAnswered: the step has written its answer: a page, or a redirect.
+var errAnswered = errors.New("answered")
+
+// advance goes through the steps and shows the page of the first that needs a person.
+func (e *Endpoint) advance(q *request) error {
+	p, err := e.progress(q)
+	if err == nil {
+		err = e.ask(q, p)
+	}
+	return e.finish(q, p, err)
+}
+
+// finish makes the answer of the error of a step.
+func (e *Endpoint) finish(q *request, p *progress, err error) error {
+	var refusal *oauth.Error
+	switch {
+	case errors.Is(err, errAnswered):
+		return nil
+	case errors.Is(err, errEnded):
+		return pages.Fail(pages.Ended, err)
+	case errors.As(err, &refusal) && refusal.Status < http.StatusInternalServerError && p != nil && p.t.Redirect != "":
+		if err := e.recordRefusal(q, p, refusal); err != nil {
+			return err
+		}
+		if p.stored.Key != "" {
+			if _, err := e.Grants.Ledger.State.Take(q.r.Context(), p.stored.Key); err != nil && !ledger.Missing(err) {
+				return err
+			}
+		}
+		return e.sendError(q.w, &p.t, refusal)
+	}
+	return err
+}
+
+// progress goes through the steps that need nobody, as far as they go. Every step checks again what the steps before it found.
+func (e *Endpoint) progress(q *request) (*progress, error) {
+	ctx := q.r.Context()
+	browser := e.Sessions.KnownBrowser(q.r)
+	if browser == "" && q.r.Method == http.MethodGet {
+		browser = e.Sessions.Browser(q.w, q.r)
+	}
+	stored, err := e.read(ctx, browser, q.id)
+	if err != nil {
+		return nil, err
+	}
+	p := &progress{stored: stored, t: stored.Content}
+	p.client, err = e.Grants.Clients.Serving(ctx, p.t.Client)
+	if errors.Is(err, clients.ErrUnknown) || err == nil && !p.client.Redirects(p.t.Redirect) {
+		return nil, pages.Fail(pages.BadRequest, errors.New("the client is not served any more"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func(*request, *progress) error{e.kind, e.signedIn, e.mayUse, e.scopes, e.patient} {
+		if err := step(q, p); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// kind decides which kind of people signs in (SMART-189): that of the client, of the launch, or of the reader's choice.
+func (e *Endpoint) kind(q *request, p *progress) error {
+	switch {
+	case p.t.Launch != nil:
+		p.t.Kind = session.Staff
+	case len(p.client.Audience) == 1 && p.client.Audience[0] == clients.ForPatients:
+		p.t.Kind = session.Patient
+	case len(p.client.Audience) == 1:
+		p.t.Kind = session.Staff
+	}
+	if p.t.Kind != "" {
+		return nil
+	}
+	if has(p.t.Prompt, "none") {
+		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose how to sign in.")
+	}
+	if q.r.Method == http.MethodPost && q.step == stepKind {
+		return nil // the form answers it
+	}
+	page := pages.SignIn{Action: Continue(q.id) + "/" + stepKind, App: p.client.Name, Kinds: []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}}
+	return e.show(q, p, http.StatusOK, page)
+}
+
+// signedIn needs a session of the kind; without one it sends the browser to sign in.
+func (e *Endpoint) signedIn(q *request, p *progress) error {
+	if p.t.Kind == "" {
+		return nil // the form of the kind is read
+	}
+	s, err := e.Sessions.Current(q.r, p.t.Kind)
+	again := has(p.t.Prompt, "login")
+	if err == nil && (!again || s.AuthTime.After(p.t.Made)) {
+		p.session = s
+		return nil
+	}
+	if err != nil && !errors.Is(err, session.ErrNone) {
+		return err
+	}
+	if has(p.t.Prompt, "none") {
+		return oauth.Refuse(oauth.LoginRequired, "Nobody is signed in.")
+	}
+	if q.r.Method == http.MethodPost {
+		see(q.w, Continue(q.id)) // the session ended while the page was open
+		return errAnswered
+	}
+	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again})
+	var failed *signin.Error
+	if errors.As(err, &failed) && failed.Reason == signin.Down {
+		return &pages.Failure{Kind: pages.ProviderDown, Retry: Continue(q.id), Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	return errAnswered
+}
+
+// mayUse checks what does not depend on a patient (SMART-093, 125, 126, 204).
+func (e *Endpoint) mayUse(_ *request, p *progress) error {
+	if p.session == nil {
+		return nil
+	}
+	denied := oauth.Refuse(oauth.AccessDenied, "The user may not use this app.")
+	person, ok := e.Policy.Person(p.session.Account)
+	p.person = person
+	switch {
+	case !ok:
+		return denied.Because("the user is not in the policy")
+	case !slices.Contains(p.client.Audience, person.Kind):
+		return denied.Because("the app is not for people of this kind")
+	case p.t.Launch != nil && p.t.Launch.User != person.User:
+		return denied.Because("another user than the launch expects")
+	case !slices.Contains(p.client.Purposes, purposeOf(person)):
+		return denied.Because("the app has no purpose for this person")
+	case person.Kind != clients.ForPatients && !e.Policy.Signed(person.Organisation):
+		return denied.Because("the organisation has not signed the agreement")
+	case person.Kind != clients.ForPatients && p.client.Organisation != "" && p.client.Organisation != person.Organisation:
+		return denied.Because("the app is another organisation's")
+	}
+	return nil
+}
+
+// purposeOf returns the purpose of use of what a person authorizes (SMART-430).
+func purposeOf(p policy.Person) string {
+	if p.Kind == clients.ForPatients {
+		return "PATRQT"
+	}
+	return "TREAT"
+}
+
+// scopes cuts the requested scopes to what may be granted (SMART-236, 242, 244).
+func (e *Endpoint) scopes(_ *request, p *progress) error {
+	if p.session == nil {
+		return nil
+	}
+	set, _, err := scopes.Parse(p.t.Scope, p.client.Rights)
+	if err != nil {
+		return err
+	}
+	ceiling, err := p.client.Ceiling(r4.IsResource)
+	if err != nil {
+		return err
+	}
+	set = set.Within(ceiling).WithoutLevel("system")
+	if !set.Has(scopes.OpenID) {
+		set = set.Without(scopes.FHIRUser)
+	}
+	if !p.client.Offline {
+		set = set.Without(scopes.OfflineAccess)
+	}
+	if set.Has(scopes.OfflineAccess) || p.t.Launch == nil {
+		set = set.Without(scopes.OnlineAccess)
+	}
+	if p.t.Launch == nil || p.t.Launch.Encounter == "" {
+		set = set.Without(scopes.LaunchEncounter)
+	}
+	if p.set = set; !set.Useful() {
+		return oauth.Refuse(oauth.InvalidScope, "None of the scopes can be granted.")
+	}
+	return nil
+}
+
+// user is the user who reads the record for the transaction.
+func (p *progress) user() record.User {
+	return record.User{Person: p.person, Client: p.client, Purpose: purposeOf(p.person)}
+}
+
+// patient decides the patient in context (SMART-140 to 145): the own record of a patient, that of the launch, or the one that staff
+// chose. It is read again each time.
+func (e *Endpoint) patient(q *request, p *progress) error {
+	if p.session == nil {
+		return nil
+	}
+	ctx := q.r.Context()
+	needs := p.set.Level("patient") || p.set.Has(scopes.LaunchPatient)
+	var err error
+	switch {
+	case p.person.Kind == clients.ForPatients:
+		if p.own, err = e.Record.Own(ctx, p.user()); err != nil {
+			return err
+		}
+		if p.own.ID == "" {
+			return e.noRecord(q, p)
+		}
+		p.patient = p.own
+		return nil
+	case p.t.Launch != nil && p.t.Launch.Patient != "":
+		p.patient, err = e.Record.Visible(ctx, p.user(), p.t.Launch.Patient)
+	case needs && p.t.Patient != "" && p.t.User == p.person.User:
+		p.patient, err = e.Record.Visible(ctx, p.user(), p.t.Patient)
+	default:
+		return nil
+	}
+	if err == nil && p.patient.ID == "" {
+		return oauth.Refuse(oauth.AccessDenied, "The patient is not available.")
+	}
+	return err
+}
+
+// noRecord tells a patient that there is no usable record, with a text that is the same for every reason (SMART-147).
+func (e *Endpoint) noRecord(q *request, p *progress) error {
+	if err := e.recordRefusal(q, p, oauth.Refuse(oauth.AccessDenied, "There is no usable record.")); err != nil {
+		return err
+	}
+	return pages.Fail(pages.NoRecord, nil)
+}
+
+// needsPatient reports whether staff still have to choose a patient.
+func (p *progress) needsPatient() bool {
+	return p.patient.ID == "" && p.person.Kind != clients.ForPatients && (p.set.Level("patient") || p.set.Has(scopes.LaunchPatient))
+}
+
+// has reports whether a space-separated list has a word.
+func has(list, word string) bool { return slices.Contains(strings.Fields(list), word) }
+
+// recordRefusal writes the audit record of a refusal (SMART-494).
+func (e *Endpoint) recordRefusal(q *request, p *progress, refusal *oauth.Error) error {
+	event := e.event(q, p, "authorization-refused")
+	event.Refused, event.Status = refusal.Code, http.StatusForbidden
+	if err := e.Grants.Ledger.Note(context.WithoutCancel(q.r.Context()), event); err != nil {
+		return err
+	}
+	return nil
+}

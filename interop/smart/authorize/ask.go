@@ -1,0 +1,103 @@
+package authorize
+
+import (
+	"net/http"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/scopes"
+	"carerecord/interop/smart/screen"
+)
+
+// The last parts of the paths of forms.
+const (
+	stepKind     = "kind"
+	stepSearch   = "search"
+	stepPatient  = "patient"
+	stepDecision = "decision"
+)
+
+// ask shows the page of the step that needs a person, or ends the transaction if none does.
+func (e *Endpoint) ask(q *request, p *progress) error {
+	quiet := has(p.t.Prompt, "none")
+	switch {
+	case p.needsPatient() && quiet:
+		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the patient.")
+	case p.needsPatient():
+		return e.show(q, p, http.StatusOK, e.searchPage(q, p))
+	case e.confirmed(p):
+		return e.grant(q, p, p.set)
+	case quiet:
+		return oauth.Refuse(oauth.ConsentRequired, "A person has to agree.")
+	}
+	page, shown := e.consentPage(q, p)
+	if !shown.Useful() {
+		return oauth.Refuse(oauth.InvalidScope, "None of the scopes can be granted.")
+	}
+	return e.show(q, p, http.StatusOK, page)
+}
+
+// confirmed reports whether no consent page is shown: an administrator approved the scopes of an app for staff (SMART-220).
+func (e *Endpoint) confirmed(p *progress) bool {
+	return p.person.Kind != clients.ForPatients && p.client.Confirmed && !has(p.t.Prompt, "consent")
+}
+
+func (e *Endpoint) searchPage(q *request, p *progress) pages.PatientSearch {
+	return pages.PatientSearch{Action: Continue(q.id) + "/" + stepSearch, App: p.client.Name}
+}
+
+// consentPage returns the page of SMART-211, and the scopes that it shows.
+func (e *Endpoint) consentPage(q *request, p *progress) (pages.Consent, scopes.Set) {
+	groups, writes, shown := screen.Offer(p.set, e.Pages.Catalogue())
+	page := pages.Consent{Action: Continue(q.id) + "/" + stepDecision, App: p.client.Name, Publisher: p.client.Publisher, Reviewed: len(p.client.Approved) > 0,
+		Person: p.patient.Name, NHSNumber: masked(p.patient.Number), Self: p.own.ID != "", Groups: groups, Writes: writes, Identity: shown.Has(scopes.OpenID), StopPath: e.StopPath}
+	if shown.Has(scopes.OfflineAccess) {
+		page.Offline = e.Grants.Ledger.Now().Add(e.Lives.OfflineTotal)
+	}
+	return page, shown
+}
+
+// masked shows the last four digits of an NHS number (SMART-142).
+func masked(number string) string {
+	if len(number) != 10 {
+		return ""
+	}
+	return "••• ••• " + number[6:]
+}
+
+// show renders a page of the transaction.
+func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
+	target, err := pages.FormTarget(p.t.Redirect)
+	if err != nil {
+		return err
+	}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormTarget: target}
+	if p.session != nil {
+		o.Account = p.session.Account
+	}
+	if err := e.Pages.Render(q.w, q.r, status, page, o); err != nil {
+		return err
+	}
+	return errAnswered
+}
+
+// binding is what the forms of the transaction are bound to: the session, or the browser before there is one (SMART-163).
+func (p *progress) binding() string {
+	if p.session != nil {
+		return p.session.Binding
+	}
+	return p.t.Browser
+}
+
+// event is an audit event of the transaction.
+func (e *Endpoint) event(q *request, p *progress, name string) ledger.Event {
+	out := ledger.Event{Name: name, Request: q.w.Header().Get("X-Request-Id"), Of: "client/" + p.t.Client, Named: p.patient.ID,
+		Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{ID: p.t.Client, Address: e.Address(q.r)}}
+	if p.person.User != "" {
+		out.Agent = audit.Agent{Kind: "user", Subject: p.person.User, Organisation: p.person.Organisation, Role: p.person.Role, Purpose: purposeOf(p.person)}
+	}
+	return out
+}

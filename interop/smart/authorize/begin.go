@@ -1,0 +1,154 @@
+package authorize
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/launch"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/scopes"
+)
+
+// maxState is the longest state in bytes (SMART-086), maxURL the longest URL of a request by GET (SMART-095).
+const (
+	maxState = 2048
+	maxURL   = 8 << 10
+)
+
+// ServeRequest answers GET and POST /oauth/authorize. Until client and redirect URI are known to belong together, an error is a
+// page and never a redirect (SMART-083).
+func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, POST"}
+	}
+	if len(r.URL.RequestURI()) > maxURL {
+		w.WriteHeader(http.StatusRequestURITooLong)
+		return nil
+	}
+	if !e.Starts.Count(e.Address(r)) {
+		return pages.Fail(pages.TooMany, nil)
+	}
+	form, err := oauth.ReadRequest(r)
+	if err != nil {
+		return pages.Fail(pages.BadRequest, err)
+	}
+	ctx := r.Context()
+	client, err := e.Grants.Clients.Serving(ctx, form.Get("client_id"))
+	if errors.Is(err, clients.ErrUnknown) {
+		return pages.Fail(pages.BadRequest, err)
+	}
+	if err != nil {
+		return err
+	}
+	t := Transaction{Client: client.ID, Redirect: form.Get("redirect_uri"), State: form.Get("state"), Challenge: form.Get("code_challenge"), Nonce: form.Get("nonce"),
+		Scope: form.Get("scope"), Prompt: form.Get("prompt"), Made: e.Grants.Ledger.Now(), Ends: e.Grants.Ledger.Now().Add(life)}
+	if t.Redirect == "" || !client.Redirects(t.Redirect) {
+		return pages.Fail(pages.BadRequest, errors.New("the redirect URI is not registered"))
+	}
+	if err := e.check(ctx, client, form, &t); err != nil {
+		return e.sendError(w, &t, err)
+	}
+	t.Browser = e.Sessions.Browser(w, r) // "" for a post of another site
+	id, err := e.open(ctx, t)
+	if errors.Is(err, errTooMany) {
+		return pages.Fail(pages.TooMany, err)
+	}
+	if err != nil {
+		return err
+	}
+	see(w, Continue(id))
+	return nil
+}
+
+// challengeForm is that of a code challenge (SMART-112).
+var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// check checks a request of a known client and redirect URI. The error is an *oauth.Error, which is sent to the client.
+func (e *Endpoint) check(ctx context.Context, client *clients.Client, form oauth.Form, t *Transaction) error {
+	refuse := oauth.Refuse
+	switch {
+	case form.Has("request"):
+		return refuse(oauth.RequestNotSupported, "Request objects are not supported.")
+	case form.Has("request_uri"):
+		return refuse(oauth.RequestURINotSupported, "Request objects are not supported.")
+	case form.Get("response_type") != "code":
+		return refuse(oauth.UnsupportedResponseType, "response_type must be code.")
+	case form.Has("response_mode") && form.Get("response_mode") != "query":
+		return refuse(oauth.InvalidRequest, "response_mode must be query.")
+	case t.State == "" || len(t.State) > maxState:
+		t.State = ""
+		return refuse(oauth.InvalidRequest, "state is required, with at most 2048 bytes.")
+	case form.Get("code_challenge_method") != "S256" || !challengeForm.MatchString(t.Challenge):
+		return refuse(oauth.InvalidRequest, "PKCE is required: code_challenge with code_challenge_method S256.")
+	case !e.isAudience(form.Get("aud"), form.Get("resource")):
+		return refuse(oauth.InvalidRequest, "aud must be the FHIR base of this server.")
+	case client.Kind == clients.Backend:
+		return refuse(oauth.UnauthorizedClient, "A backend client uses client_credentials.")
+	}
+	set, _, err := scopes.Parse(t.Scope, client.Rights)
+	if err != nil || set.Empty() {
+		return refuse(oauth.InvalidScope, "No scope is understood.").Because("%v", err)
+	}
+	for prompt := range strings.FieldsSeq(t.Prompt) {
+		switch prompt {
+		case "none", "login", "consent", "select_account":
+		default:
+			return refuse(oauth.InvalidRequest, "prompt is not understood.")
+		}
+	}
+	if set.Has(scopes.Launch) != form.Has("launch") {
+		return refuse(oauth.InvalidRequest, "The parameter launch and the scope launch come together.")
+	}
+	if !form.Has("launch") {
+		return nil
+	}
+	l, err := e.Launches.Take(ctx, form.Get("launch"), client.ID)
+	if errors.Is(err, launch.ErrUnknown) {
+		return refuse(oauth.InvalidRequest, "The launch is not known.").Because("%w", err)
+	}
+	if err != nil {
+		return oauth.Unavailable(err)
+	}
+	t.Launch = &l
+	return nil
+}
+
+// isAudience checks aud, and resource as another name of it (SMART-087).
+func (e *Endpoint) isAudience(aud, resource string) bool {
+	if aud != "" && resource != "" && aud != resource {
+		return false
+	}
+	if aud == "" {
+		aud = resource
+	}
+	return aud == e.Base || aud == e.Base+"/"
+}
+
+// sendError sends the browser back to the client with an error (SMART-089).
+func (e *Endpoint) sendError(w http.ResponseWriter, t *Transaction, err error) error {
+	refusal := oauth.AsError(err)
+	if refusal.Status >= http.StatusInternalServerError {
+		return err
+	}
+	e.sendBack(w, t, url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}})
+	return nil
+}
+
+// sendBack sends the browser to the redirect URI with parameters, state and iss (SMART-088).
+func (e *Endpoint) sendBack(w http.ResponseWriter, t *Transaction, with url.Values) {
+	with.Set("iss", e.Base)
+	if t.State != "" {
+		with.Set("state", t.State)
+	}
+	separator := "?"
+	if strings.Contains(t.Redirect, "?") {
+		separator = "&"
+	}
+	see(w, t.Redirect+separator+with.Encode())
+}

@@ -1,0 +1,80 @@
+package authorize
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"carerecord/consent/policy"
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/launch"
+	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/session"
+	"carerecord/interop/smart/signin"
+)
+
+// The paths of the package.
+const (
+	Path            = "/oauth/authorize"
+	TransactionPath = "/oauth/transaction/"
+)
+
+// Endpoint answers authorization requests and the pages that belong to them. It is safe for concurrent use.
+type Endpoint struct {
+	Base     string // the FHIR base: issuer and audience
+	Grants   *grants.Store
+	Lives    grants.Lives
+	Launches *launch.Book
+	Sessions *session.Sessions
+	SignIn   *signin.Upstream
+	Pages    *pages.Renderer
+	Policy   *policy.Folder
+	Record   *record.Record
+	// Subject returns the identifier of a user in ID tokens (SMART-382).
+	Subject func(ctx context.Context, u session.User) (string, error)
+	// Starts limits the requests of each address, and Searches the searches of each user (SMART-482).
+	Starts, Searches *limits.Limit
+	Address          func(*http.Request) string
+	StopPath         string // of the page with the apps that have access
+}
+
+// request is an HTTP request for a step of a transaction.
+type request struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	id   string // of the transaction
+	step string // the last part of the path of a form; empty for the transaction itself
+}
+
+// Continue returns the path at which a transaction goes on.
+func Continue(id string) string { return TransactionPath + id }
+
+// ServeTransaction answers the pages of a transaction and their forms.
+func (e *Endpoint) ServeTransaction(w http.ResponseWriter, r *http.Request) error {
+	id, step, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, TransactionPath), "/")
+	q := &request{w: w, r: r, id: id, step: step}
+	if r.URL.RawQuery != "" {
+		return pages.Fail(pages.BadRequest, nil)
+	}
+	switch r.Method {
+	case http.MethodGet:
+		if step != "" && step != stepSearch {
+			return pages.Fail(pages.NotFound, nil)
+		}
+		return e.advance(q)
+	case http.MethodPost:
+		return e.post(q)
+	}
+	return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, POST"}
+}
+
+// see sends the browser on by a GET (SMART-092).
+func see(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin")
+	w.WriteHeader(http.StatusSeeOther)
+}

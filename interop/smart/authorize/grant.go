@@ -1,0 +1,73 @@
+package authorize
+
+import (
+	"errors"
+	"net/url"
+
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/scopes"
+	"carerecord/store"
+)
+
+// grant ends the transaction with a grant and a code, in one step with its audit record, and sends the browser back to the client.
+// Of two posts of one form one succeeds.
+func (e *Endpoint) grant(q *request, p *progress, set scopes.Set) error {
+	ctx := q.r.Context()
+	if !set.Useful() {
+		return denied("nothing was allowed")
+	}
+	g := grants.Grant{ID: grants.NewID(), Client: p.client.ID, User: p.person.User, Issuer: p.session.Issuer, AuthTime: p.session.AuthTime, Requested: p.t.Scope,
+		Purpose: purposeOf(p.person), Role: p.person.Role, Organisation: p.person.Organisation, Offline: set.Has(scopes.OfflineAccess), Online: set.Has(scopes.OnlineAccess),
+		Texts: e.Pages.Catalogue().Version(), Made: e.Grants.Ledger.Now()}
+	e.setContext(&g, p, set)
+	g.Ends = g.Made.Add(e.Lives.Code + e.Lives.Access)
+	switch {
+	case g.Offline:
+		g.Ends = g.Made.Add(e.Lives.OfflineTotal)
+	case g.Online:
+		g.Ends, g.Session, g.SessionUser = p.session.Ends, p.session.ID, p.session.User
+	}
+	var err error
+	if set.Has(scopes.OpenID) {
+		if g.Subject, err = e.Subject(ctx, p.session.User); err != nil {
+			return err
+		}
+	}
+	if set.Has(scopes.FHIRUser) {
+		if g.FHIRUser, err = e.Record.FHIRUser(ctx, p.user(), p.own); err != nil {
+			return err
+		}
+		if g.FHIRUser == "" {
+			set = set.Without(scopes.FHIRUser)
+		}
+	}
+	g.Scopes = set.String()
+	event := e.event(q, p, "authorization")
+	event.Of = "grant/" + g.ID
+	code, err := e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, []store.StateWrite{p.stored.Remove()}...)
+	switch {
+	case ledger.Changed(err):
+		return errEnded
+	case errors.Is(err, store.ErrUnavailable):
+		return oauth.Unavailable(err)
+	case err != nil:
+		return err
+	}
+	e.sendBack(q.w, &p.t, url.Values{"code": {code}})
+	return errAnswered
+}
+
+// setContext sets the launch context (SMART-370): the patient where a scope is bound to one or the launch has one, and what the
+// launch has besides.
+func (e *Endpoint) setContext(g *grants.Grant, p *progress, set scopes.Set) {
+	if set.Level("patient") || set.Has(scopes.LaunchPatient) || set.Has(scopes.Launch) {
+		g.Patient, g.Person = p.patient.ID, p.patient.Key
+	}
+	l := p.t.Launch
+	if l == nil {
+		return
+	}
+	g.Launched, g.Encounter, g.FHIR, g.Banner, g.Intent, g.Tenant = true, l.Encounter, l.FHIR, l.Banner, l.Intent, l.Tenant
+}

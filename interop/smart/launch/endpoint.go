@@ -1,0 +1,170 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/scopes"
+)
+
+// Endpoint is the launch API (SMART-120): a registered EHR announces a launch and gets the link to open.
+type Endpoint struct {
+	Book    *Book
+	Grants  *grants.Store
+	Base    string // the FHIR base, for iss
+	Address func(*http.Request) string
+	// Resolve checks a launch as its user sees the record, and fills in the person of the patient: the user is known and of
+	// the launcher's organisation, the Patient and the Encounter are visible, and the Encounter is the patient's (SMART-127).
+	// It returns ErrInconsistent if not.
+	Resolve func(ctx context.Context, l *Launch, client *clients.Client) error
+}
+
+// ErrInconsistent: the parts of a launch do not belong together, or its user may not see them.
+var ErrInconsistent = errors.New("the launch is not consistent")
+
+// announcement is the body of a request.
+type announcement struct {
+	ClientID  string          `json:"client_id"`
+	LaunchURL string          `json:"launch_url,omitempty"` // one of the client's; may be empty if it has one
+	User      string          `json:"user"`
+	Patient   string          `json:"patient,omitempty"`
+	Encounter string          `json:"encounter,omitempty"`
+	FHIR      json.RawMessage `json:"fhirContext,omitempty"`
+	Banner    *bool           `json:"need_patient_banner,omitempty"`
+	Intent    string          `json:"intent,omitempty"`
+	Tenant    string          `json:"tenant,omitempty"`
+}
+
+// Serve answers POST /oauth/launch.
+func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	launcher, err := e.launcher(ctx, r)
+	if err != nil {
+		return err
+	}
+	var a announcement
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, oauth.MaxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&a); err != nil {
+		return oauth.Refuse(oauth.InvalidRequest, "The body must be a JSON object with client_id and user.").Because("%w", err)
+	}
+	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
+	if errors.Is(err, clients.ErrUnknown) {
+		return inconsistent("an unknown client")
+	}
+	if err != nil {
+		return oauth.Unavailable(err)
+	}
+	target, refused := launchURL(client, a.LaunchURL)
+	if refused != nil {
+		return refused
+	}
+	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Encounter: a.Encounter,
+		FHIR: a.FHIR, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant}
+	if err := checkContext(a.FHIR); err != nil {
+		return err
+	}
+	switch err := e.Resolve(ctx, &l, client); {
+	case errors.Is(err, ErrInconsistent):
+		return inconsistent(err.Error())
+	case err != nil:
+		return oauth.Unavailable(err)
+	}
+	handle, err := e.Book.Announce(ctx, ledger.Event{Name: "launch-announce", Request: w.Header().Get("X-Request-Id"), Of: "client/" + client.ID, Named: l.Patient,
+		Agent:  audit.Agent{Kind: "client", Subject: launcher.ID, Organisation: launcher.Organisation},
+		Client: audit.Client{ID: launcher.ID, Address: e.Address(r)}}, l)
+	if err != nil {
+		return oauth.Unavailable(err)
+	}
+	target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+url.Values{"iss": {e.Base}, "launch": {handle}}.Encode(), "&")
+	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": target.String()})
+}
+
+// launcher returns the client of the request: it has the right __launch, and a token with that scope.
+func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Client, error) {
+	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The token does not permit launches.",
+		Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || len(r.Header.Values("Authorization")) != 1 {
+		return nil, refused
+	}
+	active, err := e.Grants.Resolve(ctx, token)
+	if errors.Is(err, grants.ErrInactive) {
+		return nil, refused
+	}
+	if err != nil {
+		return nil, oauth.Unavailable(err)
+	}
+	granted, err := scopes.Stored(active.ScopeString())
+	if err != nil {
+		return nil, err
+	}
+	if !granted.Has(clients.RightLaunch) || !active.Client.HasRight(clients.RightLaunch) || active.Grant.User != "" {
+		return nil, refused
+	}
+	return active.Client, nil
+}
+
+// launchURL returns the launch URL of a client (SMART-057, 122).
+func launchURL(c *clients.Client, asked string) (*url.URL, error) {
+	if asked == "" && len(c.LaunchURLs) == 1 {
+		asked = c.LaunchURLs[0]
+	}
+	if !slices.Contains(c.LaunchURLs, asked) {
+		return nil, inconsistent("launch_url is none of the client's")
+	}
+	u, err := url.Parse(asked)
+	if err != nil {
+		return nil, inconsistent("launch_url is no URL")
+	}
+	return u, nil
+}
+
+// inconsistent is the one refusal of every launch that does not fit together (SMART-127).
+func inconsistent(cause string) error {
+	return &oauth.Error{Status: http.StatusUnprocessableEntity, Code: oauth.InvalidRequest, Description: "Client, launch URL, user, patient and encounter do not belong together, or the user may not see them.",
+		Cause: errors.New(cause)}
+}
+
+// checkContext checks fhirContext (SMART-373, 374): an array of objects, each with a reference, a canonical or an identifier, and
+// with a type for the latter two.
+func checkContext(raw json.RawMessage) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	refuse := func(text string) error { return oauth.Refuse(oauth.InvalidRequest, "fhirContext "+text) }
+	var list []struct {
+		Reference, Canonical, Type string
+		Role                       *string
+		Identifier                 json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &list); err != nil || len(list) > 20 {
+		return refuse("must be an array of at most 20 objects.")
+	}
+	for _, one := range list {
+		typ, _, _ := strings.Cut(one.Reference, "/")
+		switch {
+		case one.Reference == "" && one.Canonical == "" && one.Identifier == nil:
+			return refuse("needs a reference, a canonical or an identifier in each object.")
+		case one.Reference == "" && one.Type == "":
+			return refuse("needs a type beside a canonical or an identifier.")
+		case strings.Contains(one.Reference, "://"):
+			return refuse("has relative references alone.")
+		case one.Role != nil && *one.Role == "":
+			return refuse("has an empty role.")
+		case (typ == "Patient" || typ == "Encounter") && (one.Role == nil || *one.Role == "launch"):
+			return refuse("names the patient and the encounter of the launch in patient and encounter.")
+		}
+	}
+	return nil
+}

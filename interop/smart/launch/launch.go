@@ -1,0 +1,76 @@
+// Package launch keeps the launches that an EHR has announced: which app, for whom, with which patient (SMART App Launch,
+// "Launch App: EHR Launch"). A launch is known by a handle, which is used up when the app comes with it, and which is worth
+// nothing to another app or another user (SMART-121).
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/secret"
+)
+
+// Launch is an announced launch.
+type Launch struct {
+	Client       string          `json:"client"`
+	Launcher     string          `json:"launcher"`     // the client that announced it
+	User         string          `json:"user"`         // who must sign in, of the policy folder
+	Organisation string          `json:"organisation"` // of the launcher
+	Patient      string          `json:"patient,omitempty"`
+	Person       string          `json:"person,omitempty"` // person key of the Patient
+	Encounter    string          `json:"encounter,omitempty"`
+	FHIR         json.RawMessage `json:"fhirContext,omitempty"`
+	Banner       *bool           `json:"banner,omitempty"`
+	Intent       string          `json:"intent,omitempty"`
+	Tenant       string          `json:"tenant,omitempty"`
+}
+
+const prefix = "smart/launch/"
+
+// life is how long a handle is valid (SMART-121).
+const life = 5 * time.Minute
+
+// Book keeps launches. It is safe for concurrent use.
+type Book struct {
+	Ledger  *ledger.Ledger
+	Secrets secret.Digester
+}
+
+// ErrUnknown: the handle is unknown, expired, used, or of another client. One error for all (SMART-124).
+var ErrUnknown = errors.New("the launch is not known")
+
+// Announce stores a launch and returns its handle.
+func (b *Book) Announce(ctx context.Context, e ledger.Event, l Launch) (string, error) {
+	handle := secret.New(secret.LaunchHandle)
+	w, err := ledger.New(prefix+b.Secrets.Of(handle), l, b.Ledger.Now().Add(life))
+	if err != nil {
+		return "", err
+	}
+	return handle, b.Ledger.Write(ctx, e, w)
+}
+
+// Take uses up a handle and returns its launch; ErrUnknown for none. Of several uses one succeeds.
+func (b *Book) Take(ctx context.Context, handle, client string) (Launch, error) {
+	if !secret.LaunchHandle.Is(handle) {
+		return Launch{}, ErrUnknown
+	}
+	key := prefix + b.Secrets.Of(handle)
+	raw, err := b.Ledger.State.Take(ctx, key)
+	if ledger.Missing(err) {
+		return Launch{}, ErrUnknown
+	}
+	if err != nil {
+		return Launch{}, err
+	}
+	v, err := ledger.Decode[Launch](key, raw)
+	if err != nil {
+		return Launch{}, err
+	}
+	if v.Content.Client != client {
+		return Launch{}, ErrUnknown
+	}
+	return v.Content, nil
+}
