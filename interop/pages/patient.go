@@ -1,13 +1,5 @@
 package pages
 
-import (
-	"net/url"
-	"strings"
-	"time"
-
-	"carerecord/fhir"
-)
-
 // PatientSearch asks for a patient, by NHS number or by family name and birth date (SMART-144). The form posts the fields
 // "number", "family", "day", "month" and "year". The values are those of the last post, to correct.
 type PatientSearch struct {
@@ -64,57 +56,4 @@ func (p PatientSearch) problems() []problem {
 
 func (p PatientChoice) problems() []problem {
 	return choose(p.Unanswered, "choice.problem", "patient-0")
-}
-
-// PatientQuery is a search that a reader may run: a valid NHS number, or a family name with a birth date. It has no
-// wildcard: a name is one to compare.
-type PatientQuery struct {
-	Number    string // ten digits, or empty
-	Family    string
-	BirthDate string // a FHIR date with a day
-}
-
-// Read reads the form that the page posts. If it is no search that may be run, ok is false and the page that is returned
-// has the values and says what is wrong. A number is enough: the other fields are not read then.
-func (p PatientSearch) Read(form url.Values) (query PatientQuery, again PatientSearch, ok bool) {
-	p.Number, p.Family, p.Day, p.Month, p.Year = field(form, "number"), field(form, "family"), field(form, "day"), field(form, "month"), field(form, "year")
-	birth, dated := birthDate(p.Year, p.Month, p.Day)
-	undated := p.Day == "" && p.Month == "" && p.Year == ""
-	switch {
-	case p.Number != "":
-		if number, clean := fhir.CleanNHSNumber(p.Number); clean && fhir.ValidNHSNumber(number) {
-			return PatientQuery{Number: number}, p, true
-		}
-		p.Problem = SearchNumber
-	case p.Family == "" && undated:
-		p.Problem = SearchEmpty
-	case p.Family == "":
-		p.Problem = SearchFamily
-	case !dated:
-		p.Problem = SearchBirthDate
-	default:
-		return PatientQuery{Family: p.Family, BirthDate: birth}, p, true
-	}
-	return PatientQuery{}, p, false
-}
-
-// field returns a field of a form without spaces around it. One that is repeated or very long counts as empty.
-func field(form url.Values, name string) string {
-	values := form[name]
-	if len(values) != 1 || len(values[0]) > 200 {
-		return ""
-	}
-	return strings.TrimSpace(values[0])
-}
-
-func birthDate(year, month, day string) (string, bool) {
-	pad := func(s string) string {
-		if len(s) == 1 {
-			return "0" + s
-		}
-		return s
-	}
-	date := year + "-" + pad(month) + "-" + pad(day)
-	_, err := time.Parse(time.DateOnly, date)
-	return date, err == nil
 }

@@ -52,8 +52,8 @@ func New(cfg Config) (*Renderer, error) {
 	if u, err := url.Parse(cfg.Origin); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != cfg.Origin {
 		return nil, fmt.Errorf("origin %q of the pages: want scheme, host and port alone", cfg.Origin)
 	}
-	if cfg.Reference == nil || cfg.Browser == nil {
-		return nil, errors.New("pages need the functions Reference and Browser")
+	if cfg.Reference == nil || cfg.Browser == nil || cfg.Digests.Of("") == (secret.Digester{}).Of("") {
+		return nil, errors.New("pages need the functions Reference and Browser, and a key of digests")
 	}
 	all, err := readCatalogues()
 	if err != nil {
@@ -80,6 +80,9 @@ func New(cfg Config) (*Renderer, error) {
 	p.matcher = matcher(p.languages)
 	return p, nil
 }
+
+// Demonstration reports whether the pages are marked as those of a demonstration.
+func (p *Renderer) Demonstration() bool { return p.cfg.Demonstration }
 
 // Options are the parts of a page that do not depend on its type.
 type Options struct {

@@ -56,6 +56,8 @@ type world struct {
 	cookies map[string]string
 	got     []signin.Identity
 	edit    func(form url.Values) // of token requests
+	config  idp.Config            // of the last server
+	plain   *pages.Renderer       // not of a demonstration
 }
 
 func people() *policy.Folder {
@@ -89,8 +91,13 @@ func newWorld(t *testing.T, kind session.Kind) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		provider, err := idp.New(idp.Config{Origin: origin, Name: "sample", Kind: kind, People: idp.PeopleOf(people(), kind),
-			ClientKey: jose.JSONWebKey{Key: testKeys()[0], KeyID: "client", Algorithm: "RS384"}, Key: testKeys()[1], State: state, Digests: digests, Clock: clock, Pages: p, Browser: sessions.Browser})
+		w.plain, err = pages.New(pages.Config{Origin: origin, Digests: digests, Browser: sessions.Browser, Reference: func(*http.Request) string { return "R" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.config = idp.Config{Origin: origin, Name: "sample", Kind: kind, People: idp.PeopleOf(people(), kind),
+			ClientKey: jose.JSONWebKey{Key: testKeys()[0], KeyID: "client", Algorithm: "RS384"}, Key: testKeys()[1], State: state, Digests: digests, Clock: clock, Pages: p, Browser: sessions.Browser}
+		provider, err := idp.New(w.config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,6 +355,18 @@ func TestClient(t *testing.T) {
 	}
 	if _, err := idp.New(idp.Config{}); err == nil {
 		t.Error("a provider without a configuration is made")
+	}
+	for name, change := range map[string]func(c *idp.Config){
+		"without a mark on the pages": func(c *idp.Config) { c.Pages = w.plain },
+		"with a path in its origin":   func(c *idp.Config) { c.Origin += "/fhir" },
+		"without a kind":              func(c *idp.Config) { c.Kind = "" },
+		"without a key of the client": func(c *idp.Config) { c.ClientKey = jose.JSONWebKey{} },
+	} {
+		config := w.config
+		change(&config)
+		if _, err := idp.New(config); err == nil {
+			t.Errorf("a provider %s is made", name)
+		}
 	}
 }
 

@@ -249,11 +249,19 @@ func TestLimits(t *testing.T) {
 		w.want(j, session.Staff, false)
 	})
 	t.Run("the bounds cannot be raised", func(t *testing.T) {
+		w := newWorld(t, true)
+		digests, err := secret.NewDigester([]byte(strings.Repeat("k", 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := session.New(session.Config{State: w.state, Clock: w.clock}); err == nil {
+			t.Error("sessions without a key of digests are made")
+		}
 		for _, c := range []struct {
 			idle, total time.Duration
 			ok          bool
 		}{{0, 0, true}, {time.Minute, time.Hour, true}, {30*time.Minute + 1, 0, false}, {0, 12*time.Hour + 1, false}, {-1, 0, false}} {
-			_, err := session.New(session.Config{State: newWorld(t, true).state, Clock: time.Now, Idle: c.idle, Total: c.total})
+			_, err := session.New(session.Config{State: w.state, Digests: digests, Clock: w.clock, Idle: c.idle, Total: c.total})
 			if (err == nil) != c.ok {
 				t.Errorf("SMART-162: idle %s, total %s: got %v, want accepted: %v", c.idle, c.total, err, c.ok)
 			}

@@ -112,8 +112,8 @@ var strong = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.
 
 // New returns an Upstream. It sends no request. The error names every issuer that is refused and says why.
 func New(cfg Config) (*Upstream, error) {
-	if cfg.State == nil || cfg.Clock == nil || cfg.Sessions == nil || cfg.Verified == nil || cfg.Continue == nil {
-		return nil, errors.New("sign-in needs State, Clock, Sessions, Verified and Continue")
+	if cfg.State == nil || cfg.Clock == nil || cfg.Sessions == nil || cfg.Verified == nil || cfg.Continue == nil || cfg.Digests.Of("") == (secret.Digester{}).Of("") {
+		return nil, errors.New("sign-in needs State, Digests with a key, Clock, Sessions, Verified and Continue")
 	}
 	u := &Upstream{cfg: cfg}
 	var errs []error
