@@ -10,6 +10,8 @@ import (
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/screen"
 	"carerecord/interop/smart/session"
@@ -92,7 +94,7 @@ func (s *Server) stop(r *http.Request, user, id string) error {
 }
 
 // app describes a grant for the page.
-func (s *Server) app(r *http.Request, g *grants.Grant) (pages.App, error) {
+func (s *Server) app(r *http.Request, g *grants.Listed) (pages.App, error) {
 	client, err := s.Clients.Get(r.Context(), g.Client)
 	if errors.Is(err, clients.ErrUnknown) {
 		client, err = &clients.Client{Name: g.Client}, nil
@@ -105,11 +107,27 @@ func (s *Server) app(r *http.Request, g *grants.Grant) (pages.App, error) {
 		return pages.App{}, err
 	}
 	groups, writes, _ := screen.Offer(set, s.users.pages.Catalogue())
-	app := pages.App{Value: g.ID, Name: client.Name, Publisher: client.Publisher, Since: g.Made, Until: g.Ends, Writes: writes}
+	app := pages.App{Value: g.ID, Name: client.Name, Publisher: client.Publisher, Since: g.Made, LastUsed: g.LastUsed, Until: g.Ends, Writes: writes}
+	if g.Online {
+		app.Until = time.Time{}
+	}
+	if app.Person, err = s.personName(r, g, client); err != nil {
+		return pages.App{}, err
+	}
 	for _, group := range groups {
 		app.Groups = append(app.Groups, group.Type)
 	}
 	return app, nil
+}
+
+// personName returns the name of the patient in context, as the user of the grant sees the record now; "" for none.
+func (s *Server) personName(r *http.Request, g *grants.Listed, client *clients.Client) (string, error) {
+	person, err := resource.PersonOf(s.cfg.Policy, &g.Grant)
+	if err != nil || g.Patient == "" {
+		return "", nil
+	}
+	patient, err := s.users.authorize.Record.Visible(r.Context(), record.User{Person: person, Client: client, Purpose: g.Purpose}, g.Patient)
+	return patient.Name, err
 }
 
 // serveSignOut ends the sessions of the browser (SMART-169).

@@ -1,9 +1,12 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"time"
 
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/secret"
@@ -79,17 +82,28 @@ func (s *Store) Revoke(ctx context.Context, token, client, request, address stri
 	return nil
 }
 
+// Listed is a grant of a user, with the time at which its last token was issued; zero for none.
+type Listed struct {
+	Grant
+	LastUsed time.Time
+}
+
 // OfUser returns the grants of a user that are in force, newest last (SMART-405).
-func (s *Store) OfUser(ctx context.Context, user string) ([]Grant, error) {
-	var ids []string
-	for v, err := range s.Ledger.State.Values(ctx, userPrefix+user+"/") {
+func (s *Store) OfUser(ctx context.Context, user string) ([]Listed, error) {
+	prefix := userPrefix + user + "/"
+	used := map[string]time.Time{}
+	for raw, err := range s.Ledger.State.Values(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, v.Key[len(userPrefix)+len(user)+1:])
+		v, err := ledger.Decode[time.Time](raw.Key, raw.Value)
+		if err != nil {
+			return nil, err
+		}
+		used[raw.Key[len(prefix):]] = v.Content
 	}
-	var all []Grant
-	for _, id := range ids {
+	var all []Listed
+	for id, at := range used {
 		g, _, err := s.live(ctx, id)
 		if errors.Is(err, ErrInactive) {
 			continue
@@ -97,8 +111,8 @@ func (s *Store) OfUser(ctx context.Context, user string) ([]Grant, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, g)
+		all = append(all, Listed{g, at})
 	}
-	slices.SortFunc(all, func(a, b Grant) int { return a.Made.Compare(b.Made) })
+	slices.SortFunc(all, func(a, b Listed) int { return cmp.Or(a.Made.Compare(b.Made), strings.Compare(a.ID, b.ID)) })
 	return all, nil
 }

@@ -171,6 +171,13 @@ func (s *Store) tokens(g *Grant, narrower string, lives Lives) (Issued, []store.
 		out.Scopes = narrower
 	}
 	writes := []store.StateWrite{w}
+	if g.User != "" {
+		used, err := ledger.Put(userPrefix+g.User+"/"+g.ID, s.Ledger.Now(), g.Ends)
+		if err != nil {
+			return Issued{}, nil, err
+		}
+		writes = append(writes, used)
+	}
 	if g.Offline || g.Online {
 		refresh, w, err := s.newRefresh(g, lives)
 		if err != nil {

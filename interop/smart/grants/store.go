@@ -122,7 +122,7 @@ func (s *Store) newGrant(g *Grant) ([]store.StateWrite, error) {
 	}
 	all := []store.StateWrite{w}
 	if g.User != "" {
-		listed, err := ledger.New(userPrefix+g.User+"/"+g.ID, g.ID, g.Ends)
+		listed, err := ledger.New(userPrefix+g.User+"/"+g.ID, time.Time{}, g.Ends)
 		if err != nil {
 			return nil, err
 		}

@@ -99,7 +99,7 @@ func Decode[T any](key string, raw []byte) (Value[T], error) {
 // Change returns the write that replaces the value by v.Content until an instant, if it was not
 // changed since it was read.
 func (v Value[T]) Change(expires time.Time) (store.StateWrite, error) {
-	w, err := put(v.Key, v.Content, expires)
+	w, err := Put(v.Key, v.Content, expires)
 	w.Old = v.raw
 	return w, err
 }
@@ -111,12 +111,13 @@ func (v Value[T]) Remove() store.StateWrite {
 
 // New returns the write of a value under a key that has none.
 func New[T any](key string, content T, expires time.Time) (store.StateWrite, error) {
-	w, err := put(key, content, expires)
+	w, err := Put(key, content, expires)
 	w.New = true
 	return w, err
 }
 
-func put[T any](key string, content T, expires time.Time) (store.StateWrite, error) {
+// Put returns the write of a value, whatever the key has.
+func Put[T any](key string, content T, expires time.Time) (store.StateWrite, error) {
 	raw, err := json.Marshal(content)
 	if err != nil {
 		return store.StateWrite{}, fmt.Errorf("write the value of %s: %w", kindOf(key), err)

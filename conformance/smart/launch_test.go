@@ -1,0 +1,192 @@
+package smart
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// announce asks the launch API for a launch.
+func (w *world) announce(token string, body map[string]any) answer {
+	w.Helper()
+	text, err := json.Marshal(body)
+	w.must(err)
+	r := w.request("POST", site+"/oauth/launch", string(text))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	return read(w.do(r))
+}
+
+// TestLaunch: an EHR announces a launch, the app comes with its handle, and the token response has the context (SMART-120 to 130, 370
+// to 375).
+func TestLaunch(t *testing.T) {
+	w := newWorld(t, nil, 2)
+	token := w.backend("ehr", "__launch")
+	launch := map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob", "encounter": "t1.bob-e", "need_patient_banner": false, "intent": "order-review", "tenant": "t-1",
+		"fhirContext": []map[string]any{{"reference": "Condition/t1.bob-c"}}}
+	a := w.announce(token, launch)
+	u, err := url.Parse(a.str("url"))
+	if a.code != 201 || err != nil || !strings.HasPrefix(a.str("url"), "https://app.example/launch?x=1&") || u.Query().Get("iss") != base || u.Query().Get("launch") != a.str("launch") {
+		t.Fatalf("SMART-122: got %d %s", a.code, a.text)
+	}
+	with := func(handle string) func(url.Values) { return func(v url.Values) { v.Set("launch", handle) } }
+	const scope = "launch patient/Observation.rs openid fhirUser online_access"
+	b := w.browser()
+	got := w.exchange("clinical", b.journey("clinical", scope, "doctor", "", with(a.str("launch"))).Get("code"))
+	if got.code != 200 || got.str("patient") != "t1.bob" || got.str("encounter") != "t1.bob-e" || got.body["need_patient_banner"] != false || got.str("intent") != "order-review" || got.str("tenant") != "t-1" ||
+		gjson.Get(got.text, "fhirContext.0.reference").Str != "Condition/t1.bob-c" {
+		t.Errorf("SMART-370 to 375: got %d %s", got.code, got.text)
+	}
+	if n := gjson.Get(w.get(got.str("access_token"), "Observation").text, "total").Int(); n != 2 {
+		t.Errorf("SMART-371: got %d observations, want the two of Bob", n)
+	}
+	refreshed := w.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.str("refresh_token")}})
+	if refreshed.code != 200 || refreshed.str("encounter") != "t1.bob-e" || !strings.Contains(refreshed.str("scope"), "online_access") {
+		t.Errorf("SMART-345, 348: got %d %s", refreshed.code, refreshed.text)
+	}
+	b.open(site + "/my/apps")
+	b.submit("sign-out", url.Values{})
+	if again := w.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshed.str("refresh_token")}}); again.str("error") != "invalid_grant" {
+		t.Errorf("SMART-169, 348, T19: a refresh after the sign-out: got %s", again.text)
+	}
+	if after := w.get(refreshed.str("access_token"), "Observation"); after.code != 401 {
+		t.Errorf("SMART-169: a token after the sign-out: got %d", after.code)
+	}
+
+	confirmed := w.announce(token, map[string]any{"client_id": w.ids["signer"], "user": "doctor", "patient": "t1.ann"})
+	browser := w.browser()
+	params := w.authorization("signer", scope)
+	params.Set("launch", confirmed.str("launch"))
+	browser.open(site + "/oauth/authorize?" + params.Encode())
+	if back := sentBack(t, browser.signIn("doctor")); w.exchange("signer", back.Get("code")).str("patient") != "t1.ann" {
+		t.Errorf("SMART-220: an app that an administrator confirmed: got %v, want no consent page", back)
+	}
+}
+
+// TestLaunchRefused: a handle is for one client, one user, once and for five minutes; one error for all (SMART-121, 124, 125, T28). A
+// launch that does not fit together is refused when it is announced (SMART-127).
+func TestLaunchRefused(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	token := w.backend("ehr", "__launch")
+	handle := func() string {
+		return w.announce(token, map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob"}).str("launch")
+	}
+	ask := func(client, handle string) url.Values {
+		params := w.authorization(client, "launch patient/Observation.rs")
+		params.Set("launch", handle)
+		return sentBack(t, w.browser().open(site+"/oauth/authorize?"+params.Encode()))
+	}
+	used := handle()
+	w.browser().journey("clinical", "launch patient/Observation.rs", "doctor", "", func(v url.Values) { v.Set("launch", used) })
+	late := handle()
+	w.now = w.now.Add(5 * time.Minute)
+	token = w.backend("ehr", "__launch")
+	texts := map[string]bool{}
+	for name, c := range map[string][2]string{"used": {"clinical", used}, "late": {"clinical", late}, "another client's": {"app", handle()}, "guessed": {"clinical", "cr_lh_" + strings.Repeat("A", 43)}, "nonsense": {"clinical", "x"}} {
+		got := ask(c[0], c[1])
+		if texts[got.Get("error")+got.Get("error_description")] = true; got.Get("error") != "invalid_request" || got.Get("code") != "" {
+			t.Errorf("SMART-124, T28: %s: got %v", name, got)
+		}
+	}
+	if len(texts) != 1 {
+		t.Errorf("SMART-124: there are %d texts: %v", len(texts), texts)
+	}
+	b := w.browser()
+	params := w.authorization("clinical", "launch patient/Observation.rs")
+	params.Set("launch", handle())
+	b.open(site + "/oauth/authorize?" + params.Encode())
+	if got := sentBack(t, b.signIn("nurse")); got.Get("error") != "access_denied" || strings.Contains(got.Encode(), "bob") {
+		t.Errorf("SMART-125, T28: another user: got %v", got)
+	}
+	good := map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob", "encounter": "t1.bob-e"}
+	for name, c := range map[string]struct {
+		field  string
+		value  any
+		status int
+	}{
+		"nothing wrong":                            {"intent", "x", 201},
+		"an unknown client":                        {"client_id", "app-none", 422},
+		"a client without a launch URL":            {"client_id", w.ids["app"], 422},
+		"another launch URL":                       {"launch_url", "https://evil.example", 422},
+		"an unknown user":                          {"user", "nobody", 422},
+		"a patient as the user":                    {"user", "ann", 422},
+		"a user of another organisation":           {"user", "outsider", 422},
+		"a patient who does not exist":             {"patient", "t1.nobody", 422},
+		"an encounter of another patient":          {"encounter", "t1.ann-e", 422},
+		"an encounter that does not exist":         {"encounter", "t1.none", 422},
+		"a member that nobody knows":               {"extra", 1, 400},
+		"SMART-373: a context without a reference": {"fhirContext", []map[string]any{{"type": "Patient"}}, 400},
+		"SMART-373: an absolute reference":         {"fhirContext", []map[string]any{{"reference": "https://x.example/Condition/1"}}, 400},
+		"SMART-374: an empty role":                 {"fhirContext", []map[string]any{{"reference": "Condition/1", "role": ""}}, 400},
+		"SMART-374: the patient as context":        {"fhirContext", []map[string]any{{"reference": "Patient/t1.bob"}}, 400},
+	} {
+		body := map[string]any{c.field: c.value}
+		for k, v := range good {
+			if _, set := body[k]; !set {
+				body[k] = v
+			}
+		}
+		if got := w.announce(token, body); got.code != c.status {
+			t.Errorf("SMART-127: %s: got %d %s, want %d", name, got.code, got.text, c.status)
+		}
+	}
+	for name, bad := range map[string]string{"a token without the right": w.backend("loader", "system/*.rs"), "a token without the scope": w.backend("ehr", "__introspect"), "nonsense": "x"} {
+		if got := w.announce(bad, good); got.code != 401 {
+			t.Errorf("SMART-120: %s: got %d", name, got.code)
+		}
+	}
+}
+
+// TestChooser: staff see who was searched and nobody else, and choose from what was offered (SMART-144, 145, T29).
+func TestChooser(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browser()
+	b.open(site + "/oauth/authorize?" + w.authorization("clinical", "launch/patient patient/Observation.rs").Encode())
+	b.signIn("doctor")
+	for name, c := range map[string]struct {
+		form url.Values
+		want string // in the page
+	}{
+		"nothing":                       {url.Values{}, "search"},
+		"a number with a wrong digit":   {url.Values{"number": {"9990000019"}}, "search"},
+		"a number that nobody has":      {url.Values{"number": {"9990000042"}}, "search"},
+		"a family name alone":           {url.Values{"family": {"Other"}}, "search"},
+		"a wildcard":                    {url.Values{"family": {"*"}, "day": {"2"}, "month": {"1"}, "year": {"1960"}}, "search"},
+		"a date that does not exist":    {url.Values{"family": {"Other"}, "day": {"31"}, "month": {"2"}, "year": {"1960"}}, "search"},
+		"a name and a birth date":       {url.Values{"family": {"other"}, "day": {"2"}, "month": {"1"}, "year": {"1960"}}, "t1.ann"},
+		"the number, with white space":  {url.Values{"number": {"999 000 0018"}}, "t1.ann"},
+		"the number and nobody else's":  {url.Values{"number": {bobsNumber}}, "t1.bob"},
+		"another one's birth date":      {url.Values{"family": {"other"}, "day": {"4"}, "month": {"3"}, "year": {"1960"}}, "search"},
+		"markup in the name":            {url.Values{"family": {"<b>"}, "day": {"2"}, "month": {"1"}, "year": {"1960"}}, "search"},
+		"letters where numbers must be": {url.Values{"family": {"Other"}, "day": {"x"}, "month": {"1"}, "year": {"1960"}}, "search"},
+	} {
+		b.open(site + "/oauth/transaction/" + b.transaction())
+		b.submit("search", c.form)
+		forms := b.forms()
+		if c.want == "search" {
+			if has(forms, "patient") || strings.Contains(b.page.text, "t1.") {
+				t.Errorf("SMART-144: %s: got a choice: %v", name, forms)
+			}
+			continue
+		}
+		if got := forms["patient"].offers["patient"]; len(got) != 1 || got[0] != c.want {
+			t.Errorf("SMART-144: %s: got %v, want %s", name, got, c.want)
+		}
+	}
+	b.open(site + "/oauth/transaction/" + b.transaction())
+	b.submit("search", url.Values{"number": {annsNumber}})
+	if got := sentBack(t, b.submit("patient", url.Values{"patient": {"t1.bob"}})); got.Get("error") != "access_denied" {
+		t.Errorf("SMART-145, T29: a patient who was not offered: got %v", got)
+	}
+}
+
+// transaction returns the id of the transaction of the page.
+func (b *browser) transaction() string {
+	_, rest, _ := strings.Cut(b.at, "/oauth/transaction/")
+	id, _, _ := strings.Cut(rest, "/")
+	return id
+}
