@@ -16,6 +16,9 @@ var formTarget = regexp.MustCompile(`^(https?://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z][
 // may apply form-action to redirects that follow a post, so the page of the post must name it (CSP 3 section 6.4.1). An
 // address in IPv6 form cannot be written there: it gives the scheme alone. It returns an error for a URI that has no
 // scheme or letters that a policy cannot hold; such a URI is never registered (SMART-056).
+//
+// Chromium applies the policy to every redirect of the chain, also to those of the client: a redirect page that answers
+// 3xx to another origin is blocked there, unless the target of its client is the scheme "https:" alone.
 func FormTarget(redirectURI string) (string, error) {
 	u, err := url.Parse(redirectURI)
 	if err != nil || u.Scheme == "" {

@@ -26,15 +26,20 @@ func (p *Renderer) languageOf(r *http.Request) language {
 	if err != nil || len(accepted) == 0 {
 		return p.languages[0]
 	}
-	var tags []xlanguage.Tag
-	for _, l := range p.languages {
-		tags = append(tags, xlanguage.Make(l.Language))
-	}
-	_, i, confidence := xlanguage.NewMatcher(tags).Match(accepted...)
+	_, i, confidence := p.matcher.Match(accepted...)
 	if confidence == xlanguage.No {
 		return p.languages[0]
 	}
 	return p.languages[i]
+}
+
+// matcher returns the matcher of the served languages.
+func matcher(served []language) xlanguage.Matcher {
+	var tags []xlanguage.Tag
+	for _, l := range served {
+		tags = append(tags, xlanguage.Make(l.Language))
+	}
+	return xlanguage.NewMatcher(tags)
 }
 
 func (p *Renderer) served(name string) (language, bool) {

@@ -27,7 +27,7 @@ const (
 const MaxCandidates = 20
 
 // PatientChoice lists the people that a search found (SMART-145). The form posts the field "patient". A value has at most
-// MaxCandidates people; New pages never show more.
+// MaxCandidates people; more is an error of Render.
 type PatientChoice struct {
 	Action      string
 	SearchAgain string // path of the search

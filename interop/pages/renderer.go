@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 
+	xlanguage "golang.org/x/text/language"
+
 	"carerecord/interop/smart/secret"
 )
 
@@ -37,6 +39,7 @@ type Config struct {
 type Renderer struct {
 	cfg       Config
 	languages []language // those that are served; the first is the source of the texts
+	matcher   xlanguage.Matcher
 	templates map[templateKey]*template.Template
 	styles    asset
 }
@@ -49,8 +52,8 @@ func New(cfg Config) (*Renderer, error) {
 	if u, err := url.Parse(cfg.Origin); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != cfg.Origin {
 		return nil, fmt.Errorf("origin %q of the pages: want scheme, host and port alone", cfg.Origin)
 	}
-	if cfg.Reference == nil || cfg.Browser == nil {
-		return nil, errors.New("pages need the functions Reference and Browser")
+	if cfg.Reference == nil || cfg.Browser == nil || cfg.Digests.Of("") == (secret.Digester{}).Of("") {
+		return nil, errors.New("pages need the functions Reference and Browser, and a key of digests")
 	}
 	all, err := readCatalogues()
 	if err != nil {
@@ -74,8 +77,12 @@ func New(cfg Config) (*Renderer, error) {
 			p.templates[templateKey{l.Language, name}] = page
 		}
 	}
+	p.matcher = matcher(p.languages)
 	return p, nil
 }
+
+// Demonstration reports whether the pages are marked as those of a demonstration.
+func (p *Renderer) Demonstration() bool { return p.cfg.Demonstration }
 
 // Options are the parts of a page that do not depend on its type.
 type Options struct {
@@ -119,6 +126,9 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, pa
 	}
 	if !formTarget.MatchString(o.FormTarget) {
 		return errors.New("a page has a form target that is not the result of FormTarget")
+	}
+	if choice, ok := page.(PatientChoice); ok && len(choice.People) > MaxCandidates {
+		return fmt.Errorf("a choice of %d patients is longer than %d", len(choice.People), MaxCandidates)
 	}
 	var b bytes.Buffer
 	if err := p.templates[templateKey{l.Language, page.name()}].ExecuteTemplate(&b, "layout.html", v); err != nil {

@@ -201,4 +201,7 @@ func TestConfig(t *testing.T) {
 	if _, err := pages.New(pages.Config{Origin: origin, Digests: digester(t)}); err == nil {
 		t.Error("a Renderer without functions is made")
 	}
+	if _, err := pages.New(pages.Config{Origin: origin, Browser: browser, Reference: none}); err == nil {
+		t.Error("a Renderer without a key of digests is made")
+	}
 }

@@ -56,6 +56,8 @@ type world struct {
 	cookies map[string]string
 	got     []signin.Identity
 	edit    func(form url.Values) // of token requests
+	config  idp.Config            // of the last server
+	plain   *pages.Renderer       // not of a demonstration
 }
 
 func people() *policy.Folder {
@@ -89,17 +91,23 @@ func newWorld(t *testing.T, kind session.Kind) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		provider, err := idp.New(idp.Config{Origin: origin, Name: "sample", Kind: kind, People: idp.PeopleOf(people(), kind),
-			ClientKey: jose.JSONWebKey{Key: testKeys()[0], KeyID: "client", Algorithm: "RS384"}, Key: testKeys()[1], State: state, Digests: digests, Clock: clock, Pages: p, Browser: sessions.Browser})
+		w.plain, err = pages.New(pages.Config{Origin: origin, Digests: digests, Browser: sessions.Browser, Reference: func(*http.Request) string { return "R" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.config = idp.Config{Origin: origin, Name: "sample", Kind: kind, People: idp.PeopleOf(people(), kind),
+			ClientKey: jose.JSONWebKey{Key: testKeys()[0], KeyID: "client", Algorithm: "RS384"}, Key: testKeys()[1], State: state, Digests: digests, Clock: clock, Pages: p, Browser: sessions.Browser}
+		provider, err := idp.New(w.config)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := server{provider: provider}
 		s.upstream, err = signin.New(signin.Config{Origin: origin, Issuers: []signin.Issuer{provider.Issuer(&http.Client{Transport: edited{w, idp.Client(provider).Transport}})}, State: state, Digests: digests, Clock: clock,
 			Sessions: sessions, Demonstration: true, Continue: func(transaction string) string { return "/oauth/continue/" + transaction },
-			Verified: func(_ http.ResponseWriter, _ *http.Request, _ string, id signin.Identity) error {
+			Verified: func(answer http.ResponseWriter, r *http.Request, _ string, id signin.Identity) error {
 				w.got = append(w.got, id)
-				return nil
+				_, _, err := sessions.SignIn(answer, r, session.Identity{User: id.User, AuthTime: id.AuthTime, Level: id.Level})
+				return err
 			}})
 		if err != nil {
 			t.Fatal(err)
@@ -109,6 +117,13 @@ func newWorld(t *testing.T, kind session.Kind) *world {
 		mux.Handle(signin.CallbackPath, p.Handle(s.upstream.Callback))
 		mux.Handle("/start", p.Handle(func(w http.ResponseWriter, r *http.Request) error {
 			return s.upstream.Start(w, r, signin.Request{Transaction: "cr_tx_1", Kind: kind})
+		}))
+		mux.Handle("/session", p.Handle(func(w http.ResponseWriter, r *http.Request) error {
+			current, err := sessions.Current(r, kind)
+			if err != nil {
+				return pages.Fail(pages.Ended, err)
+			}
+			return p.Render(w, r, http.StatusOK, pages.Apps{Action: "/apps"}, pages.Options{Binding: current.Binding, Account: current.Subject, SignOut: "/sign-out"})
 		}))
 		s.Handler = mux
 		w.servers = append(w.servers, s)
@@ -192,6 +207,11 @@ func TestSampleSignIn(t *testing.T) {
 			for name, value := range c.claims {
 				if id.Claims[name] != value {
 					t.Errorf("claim %s: got %q, want %q", name, id.Claims[name], value)
+				}
+			}
+			for range 2 {
+				if page := w.send(http.MethodGet, origin+"/session", nil); page.Code != http.StatusOK || !strings.Contains(page.Body.String(), c.subject) {
+					t.Errorf("the session on a server: got %d", page.Code)
 				}
 			}
 			if again := w.send(http.MethodGet, callback, nil); again.Code != http.StatusBadRequest || len(w.got) != 1 {
@@ -335,6 +355,18 @@ func TestClient(t *testing.T) {
 	}
 	if _, err := idp.New(idp.Config{}); err == nil {
 		t.Error("a provider without a configuration is made")
+	}
+	for name, change := range map[string]func(c *idp.Config){
+		"without a mark on the pages": func(c *idp.Config) { c.Pages = w.plain },
+		"with a path in its origin":   func(c *idp.Config) { c.Origin += "/fhir" },
+		"without a kind":              func(c *idp.Config) { c.Kind = "" },
+		"without a key of the client": func(c *idp.Config) { c.ClientKey = jose.JSONWebKey{} },
+	} {
+		config := w.config
+		change(&config)
+		if _, err := idp.New(config); err == nil {
+			t.Errorf("a provider %s is made", name)
+		}
 	}
 }
 

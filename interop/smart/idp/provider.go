@@ -55,6 +55,9 @@ func New(cfg Config) (*Provider, error) {
 	if !cfg.Kind.Known() || cfg.State == nil || cfg.Clock == nil || cfg.Pages == nil || cfg.Browser == nil || !cfg.ClientKey.Valid() {
 		return nil, errors.New("a provider of sample people needs Kind, State, Clock, Pages, Browser and ClientKey")
 	}
+	if !cfg.Pages.Demonstration() {
+		return nil, errors.New("a provider of sample people needs pages that are marked as a demonstration")
+	}
 	if u, err := url.Parse(cfg.Origin); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != cfg.Origin {
 		return nil, fmt.Errorf("origin %q of a provider of sample people: want scheme, host and port alone", cfg.Origin)
 	}

@@ -12,7 +12,7 @@ import (
 
 // TestGranted: what a person leaves unticked is not granted (SMART-212 to 216, 219).
 func TestGranted(t *testing.T) {
-	digests, err := secret.NewDigester(make([]byte, 32))
+	digests, err := secret.NewDigester([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,8 +48,8 @@ type Sessions struct{ cfg Config }
 
 // New returns Sessions. It returns an error for a time that is negative or longer than the bound.
 func New(cfg Config) (*Sessions, error) {
-	if cfg.State == nil || cfg.Clock == nil {
-		return nil, errors.New("sessions need a State and a clock")
+	if cfg.State == nil || cfg.Clock == nil || cfg.Digests.Of("") == (secret.Digester{}).Of("") {
+		return nil, errors.New("sessions need a State, a clock and a key of digests")
 	}
 	for _, t := range []struct {
 		name  string

@@ -249,11 +249,19 @@ func TestLimits(t *testing.T) {
 		w.want(j, session.Staff, false)
 	})
 	t.Run("the bounds cannot be raised", func(t *testing.T) {
+		w := newWorld(t, true)
+		digests, err := secret.NewDigester([]byte(strings.Repeat("k", 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := session.New(session.Config{State: w.state, Clock: w.clock}); err == nil {
+			t.Error("sessions without a key of digests are made")
+		}
 		for _, c := range []struct {
 			idle, total time.Duration
 			ok          bool
 		}{{0, 0, true}, {time.Minute, time.Hour, true}, {30*time.Minute + 1, 0, false}, {0, 12*time.Hour + 1, false}, {-1, 0, false}} {
-			_, err := session.New(session.Config{State: newWorld(t, true).state, Clock: time.Now, Idle: c.idle, Total: c.total})
+			_, err := session.New(session.Config{State: w.state, Digests: digests, Clock: w.clock, Idle: c.idle, Total: c.total})
 			if (err == nil) != c.ok {
 				t.Errorf("SMART-162: idle %s, total %s: got %v, want accepted: %v", c.idle, c.total, err, c.ok)
 			}
@@ -363,6 +371,72 @@ func TestEndAllDuringRoleChoices(t *testing.T) {
 		}
 		wait.Wait()
 		w.want(j, session.Staff, false)
+	}
+}
+
+// hooked is a State that calls a function before it stores a session.
+type hooked struct {
+	*storetest.Reference
+	before func()
+}
+
+func (h *hooked) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
+	if strings.HasPrefix(key, "session/") && h.before != nil {
+		h.before()
+	}
+	return h.Reference.Insert(ctx, key, value, expires)
+}
+
+// TestEndAllBetweenTwoValues: a sign-out everywhere in the instant in which a role choice has ended the old value and has
+// not stored the new one ends the new one too.
+func TestEndAllBetweenTwoValues(t *testing.T) {
+	w, j, id := newWorld(t, true), jar{}, identity(session.Staff, "1")
+	h := &hooked{Reference: w.state}
+	digests, err := secret.NewDigester([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := session.New(session.Config{State: h, Digests: digests, Clock: w.clock, Secure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.signIn(j, id)
+	h.before = func() {
+		if _, err := w.server().EndAll(t.Context(), id.User); err != nil {
+			t.Error(err)
+		}
+	}
+	answer := httptest.NewRecorder()
+	if got, err := s.ChooseRole(answer, j.request(), session.Staff, "R", "O"); !errors.Is(err, session.ErrNone) || len(answer.Result().Cookies()) != 0 {
+		t.Errorf("the role choice: got %v, %v, want ErrNone", got, err)
+	}
+	if list, err := w.server().List(t.Context(), id.User); err != nil || len(list) != 0 {
+		t.Errorf("after the sign-out everywhere: got %v, %v", list, err)
+	}
+}
+
+// TestExpiryInCode: a store that removes nothing does not keep a session alive.
+func TestExpiryInCode(t *testing.T) {
+	w, j := newWorld(t, true), jar{}
+	start := w.now
+	state := storetest.NewReference(func() time.Time { return start })
+	digests, err := secret.NewDigester([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := session.New(session.Config{State: state, Digests: digests, Clock: w.clock, Secure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.servers, w.state = []*session.Sessions{s}, state
+	w.signIn(j, identity(session.Patient, "1"))
+	w.advance(30 * time.Minute)
+	w.want(j, session.Patient, false)
+	if list, err := s.List(t.Context(), identity(session.Patient, "1").User); err != nil || len(list) != 0 {
+		t.Errorf("list: got %v, %v, want nothing", list, err)
+	}
+	if _, before := w.signIn(j, identity(session.Patient, "2")); before != nil {
+		t.Errorf("the sign-in ends a session that had ended: %v", before)
 	}
 }
 

@@ -85,8 +85,8 @@ type Config struct {
 	Sessions *session.Sessions // for the binding to the browser
 	// Demonstration allows issuers with AssuranceSample.
 	Demonstration bool
-	// Verified is called with each verified identity, before the browser is sent on. It may send cookies, and writes no
-	// answer. Its error is returned by Callback as it is.
+	// Verified is called with each verified identity, before the browser is sent on. It may send cookies, as its last
+	// step, since the page of an error is sent with them; it writes no answer. Its error is returned by Callback as it is.
 	Verified func(w http.ResponseWriter, r *http.Request, transaction string, id Identity) error
 	// Continue returns the path at which a transaction goes on. It is made from the id alone (SMART-165).
 	Continue func(transaction string) string
@@ -112,8 +112,8 @@ var strong = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.
 
 // New returns an Upstream. It sends no request. The error names every issuer that is refused and says why.
 func New(cfg Config) (*Upstream, error) {
-	if cfg.State == nil || cfg.Clock == nil || cfg.Sessions == nil || cfg.Verified == nil || cfg.Continue == nil {
-		return nil, errors.New("sign-in needs State, Clock, Sessions, Verified and Continue")
+	if cfg.State == nil || cfg.Clock == nil || cfg.Sessions == nil || cfg.Verified == nil || cfg.Continue == nil || cfg.Digests.Of("") == (secret.Digester{}).Of("") {
+		return nil, errors.New("sign-in needs State, Digests with a key, Clock, Sessions, Verified and Continue")
 	}
 	u := &Upstream{cfg: cfg}
 	var errs []error

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 )
@@ -50,6 +51,11 @@ func TestConfiguration(t *testing.T) {
 	}
 	w := newWorld(t)
 	config := w.config()
+	config.Digests = secret.Digester{}
+	if _, err := signin.New(config); err == nil {
+		t.Error("a sign-in without a key of digests is made: state would give nonce and verifier away")
+	}
+	config = w.config()
 	config.Demonstration = false
 	if _, err := signin.New(config); err == nil || !strings.Contains(err.Error(), "for a demonstration alone") {
 		t.Errorf("sample people without a demonstration: got %v", err)

@@ -44,6 +44,9 @@ type fakeIssuer struct {
 
 	mu       sync.Mutex
 	down     string // the path that does not answer
+	huge     string // the path whose answer is too large
+	redirect string // the path that redirects
+	slow     string // the path that never answers; set before any request
 	claims   func(claims map[string]any)
 	sign     func(claims map[string]any) string // replaces the ID token
 	userInfo map[string]any
@@ -67,6 +70,10 @@ func (f *fakeIssuer) count(path string) int {
 }
 
 func (f *fakeIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.slow != "" && strings.HasSuffix(r.URL.Path, f.slow) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	path, ok := strings.CutPrefix(r.URL.String(), f.issuer)
@@ -90,6 +97,14 @@ func (f *fakeIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if f.down == path+" 503" {
 		return answer(http.StatusServiceUnavailable, "upstream-access-token is in this error page"), nil
+	}
+	if f.huge == path {
+		return answer(http.StatusOK, map[string]any{"keys": []any{}, "padding": strings.Repeat("a", 1<<20)}), nil
+	}
+	if f.redirect == path {
+		moved := answer(http.StatusFound, nil)
+		moved.Header.Set("Location", f.issuer+"/elsewhere")
+		return moved, nil
 	}
 	switch path {
 	case "/.well-known/openid-configuration":

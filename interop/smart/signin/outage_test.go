@@ -65,6 +65,41 @@ func TestIssuerDown(t *testing.T) {
 	}
 }
 
+// TestSlowIssuer: an issuer that never answers is down after the time of its configuration.
+func TestSlowIssuer(t *testing.T) {
+	for _, path := range []string{"/.well-known/openid-configuration", "/jwks", "/token"} {
+		w := newWorld(t, func(w *world) { w.issuers[0].Timeout = 20 * time.Millisecond })
+		w.patients.slow = path
+		err := w.servers[0].Start(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, origin, nil), signin.Request{Transaction: "cr_tx_1", Kind: session.Patient})
+		if err == nil {
+			err = w.signIn()
+		}
+		wantReason(t, err, signin.Down, pages.ProviderDown)
+	}
+}
+
+// TestStrangeAnswers: an answer that is too large is not read to its end, and a redirect is not followed.
+func TestStrangeAnswers(t *testing.T) {
+	for _, path := range []string{"/.well-known/openid-configuration", "/jwks", "/token"} {
+		for _, how := range []string{"huge", "redirect"} {
+			w := newWorld(t)
+			if how == "huge" {
+				w.patients.huge = path
+			} else {
+				w.patients.redirect = path
+			}
+			err := w.servers[0].Start(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, origin, nil), signin.Request{Transaction: "cr_tx_1", Kind: session.Patient})
+			if err == nil {
+				err = w.signIn()
+			}
+			var e *signin.Error
+			if !errors.As(err, &e) || w.patients.count("/elsewhere") != 0 || len(w.verified) != 0 {
+				t.Errorf("%s, %s: got %v and %d requests elsewhere", path, how, err, w.patients.count("/elsewhere"))
+			}
+		}
+	}
+}
+
 // TestUserInfo: UserInfo fills in claims, and only if it is of the same person (SMART-184).
 func TestUserInfo(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -289,6 +289,28 @@ func TestReplay(t *testing.T) {
 	wantReason(t, err, signin.UnknownAnswer, pages.OtherBrowser)
 }
 
+// TestExpiryInCode: a store that removes nothing does not make a late answer valid (SMART-164).
+func TestExpiryInCode(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		start := w.now
+		w.state = storetest.NewReference(func() time.Time { return start })
+	})
+	j, request := w.start(signin.Request{Kind: session.Patient})
+	w.advance(10 * time.Minute)
+	_, err := w.call(j, "patients", url.Values{"state": {request.Get("state")}, "code": {"upstream-code"}})
+	wantReason(t, err, signin.UnknownAnswer, pages.OtherBrowser)
+}
+
+// TestPostWithoutCookie: a post of a browser without our cookie, which another site may have sent, starts no sign-in.
+func TestPostWithoutCookie(t *testing.T) {
+	w, answer := newWorld(t), httptest.NewRecorder()
+	err := w.servers[0].Start(answer, httptest.NewRequest(http.MethodPost, origin+"/oauth/sign-in", nil), signin.Request{Transaction: "cr_tx_1", Kind: session.Patient})
+	wantReason(t, err, signin.UnknownAnswer, pages.OtherBrowser)
+	if len(answer.Header()) != 0 {
+		t.Errorf("the answer has the header %v", answer.Header())
+	}
+}
+
 // TestRequests: what is no answer gives a page and reads nothing.
 func TestRequests(t *testing.T) {
 	w := newWorld(t)

@@ -118,6 +118,16 @@ func TestIDToken(t *testing.T) {
 	}
 }
 
+// TestIssuerIsExact: also for the one issuer of which the library accepts two names (SMART-182).
+func TestIssuerIsExact(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		w.patients.issuer = "https://accounts.google.com"
+		w.issuers[0].Issuer = w.patients.issuer
+	})
+	w.patients.claims = func(c map[string]any) { c["iss"] = "accounts.google.com" }
+	wantReason(t, w.signIn(), signin.Invalid, pages.SignInRefused)
+}
+
 // TestKeys: the keys of an issuer are fetched once, and again at most once in 10 seconds for an unknown key; so a flood of
 // unknown keys, and a wrong signature, cost nothing (SMART-187, SMART-T32).
 func TestKeys(t *testing.T) {
@@ -172,6 +182,7 @@ func TestOddKeySets(t *testing.T) {
 		"an encryption key of the same ID": {func(f *fakeIssuer) { k := f.published[0]; k.Use = "enc"; f.published = append(f.published, k) }, true},
 		"the key is for encryption":        {func(f *fakeIssuer) { f.published[0].Use = "enc" }, false},
 		"no keys":                          {func(f *fakeIssuer) { f.published = nil }, false},
+		"a private key of the issuer":      {func(f *fakeIssuer) { f.published = []jose.JSONWebKey{f.key} }, false},
 		"a secret key":                     {func(f *fakeIssuer) { f.published = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "k1"}} }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
