@@ -88,6 +88,8 @@ type clientAddCmd struct {
 	Purpose      []string     `help:"Purpose of use; repeat the flag for more."`
 	Organisation string       `help:"ODS code of the organisation that runs it."`
 	Right        []string     `help:"__introspect or __launch."`
+	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
+	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, such as xac02."`
 	Offline      bool         `help:"It may have access while nobody is signed in."`
 	KeysFile     string       `help:"File of its public keys, a JWK set." type:"existingfile"`
 	KeysURL      string       `help:"URL of its public keys."`
@@ -96,7 +98,7 @@ type clientAddCmd struct {
 // Run proposes the client and prints its id.
 func (c *clientAddCmd) Run(ctx context.Context) error {
 	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
-		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Offline: c.Offline, KeysURL: c.KeysURL}
+		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, Offline: c.Offline, KeysURL: c.KeysURL}
 	if c.File != "" {
 		var err error
 		if made, err = readClient(c.File); err != nil {
