@@ -169,7 +169,7 @@ func (b *browser) allow() string {
 }
 
 // sentBack reads the address to which the browser was sent.
-func sentBack(t *testing.T, location string) url.Values {
+func sentBack(t testing.TB, location string) url.Values {
 	t.Helper()
 	u, err := url.Parse(location)
 	if err != nil || !strings.HasPrefix(location, redirect+"?") {
@@ -210,7 +210,7 @@ func (b *browser) journey(client, scope, user, number string, change ...func(url
 			location = b.signIn(user)
 		}
 	}
-	return sentBack(b.w.T, location)
+	return sentBack(b.w.TB, location)
 }
 
 func has(forms map[string]form, name string) bool { _, ok := forms[name]; return ok }

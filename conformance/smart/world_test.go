@@ -28,6 +28,7 @@ import (
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/keys"
+	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/printed"
 	"carerecord/interop/smart/secret"
 	"carerecord/store"
@@ -55,7 +56,7 @@ type engine interface {
 
 // world is one or more servers over one store, with a record, and clients of each kind.
 type world struct {
-	*testing.T
+	testing.TB
 	engine   engine
 	now      time.Time
 	servers  []http.Handler
@@ -86,9 +87,9 @@ func region() *policy.Folder {
 }
 
 // newWorld opens some servers over one engine; nil is the reference store.
-func newWorld(t *testing.T, over engine, servers int) *world {
+func newWorld(t testing.TB, over engine, servers int) *world {
 	t.Helper()
-	w := &world{T: t, engine: over, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
+	w := &world{TB: t, engine: over, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
 	clock := func() time.Time { return w.now }
 	if w.engine == nil {
 		w.engine = storetest.NewReference(clock)
@@ -98,13 +99,17 @@ func newWorld(t *testing.T, over engine, servers int) *world {
 	w.must(err)
 	digests, err := secret.NewDigester(bytes.Repeat([]byte("d"), 32))
 	w.must(err)
+	var epoch *ledger.Epoch // several servers stand for several processes, and keep nothing
+	if servers == 1 {
+		epoch = &ledger.Epoch{}
+	}
 	for range servers {
 		var as *smart.Server
 		s := servertest.Open(t, servertest.Config{Store: w.engine, State: w.engine, Audit: w.engine, Clock: clock, Policy: w.policy,
 			Guard: func(c *consent.Config) { c.State = w.engine },
 			REST: func(c *rest.Config) {
 				as, err = smart.New(smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
-					Log: slog.New(slog.NewTextHandler(&w.log, nil)), Demo: true, Failures: 600})
+					Log: slog.New(slog.NewTextHandler(&w.log, nil)), Epoch: epoch, Demo: true, Failures: 600})
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
 				c.Verify = as.Verify

@@ -40,7 +40,9 @@ type Config struct {
 	Secrets  secret.Digester
 	Clock    func() time.Time
 	Log      *slog.Logger
-	Demo     bool // a demonstration with sample people, which one person runs
+	// Epoch is that of the process, which alone writes to the store; nil where others write too.
+	Epoch *ledger.Epoch
+	Demo  bool // a demonstration with sample people, which one person runs
 	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
 	// (SMART-482).
 	Failures int
@@ -61,13 +63,16 @@ type Server struct {
 // New makes a Server. It reads nothing.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
-	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock}
+	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch}
 	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, Rules: clients.Rules{Loopback: cfg.Loopback, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
 	}}}
 	s.Grants = &grants.Store{Ledger: books, Secrets: cfg.Secrets, Clients: s.Clients}
 	s.Resource = &resource.Verifier{Grants: s.Grants, Policy: cfg.Policy, SignIn: cfg.Guard.SignIn, Clock: cfg.Clock}
+	if cfg.Epoch != nil {
+		s.Resource.Kept = resource.NewKept(cfg.Epoch)
+	}
 	s.Printed = &printed.Issuer{Grants: s.Grants, Clients: s.Clients, Policy: cfg.Policy, PersonKey: s.personKey}
 	if cfg.Demo {
 		if err := s.openUsers(); err != nil {

@@ -22,6 +22,8 @@ type Ledger struct {
 	Commit audit.Committer
 	Audit  *audit.Writer
 	Clock  func() time.Time
+	// Epoch is shared by all Ledgers of the process; nil where other processes write too.
+	Epoch *Epoch
 }
 
 // ErrMissing: there is no value, or it has expired.
@@ -60,7 +62,9 @@ func (e Event) record(at time.Time) audit.Record {
 // Write stores values and the record of an event. It returns ErrChanged if the condition of a value
 // does not hold; then no value is stored, but a MongoDB store may have the record.
 func (l *Ledger) Write(ctx context.Context, e Event, values ...store.StateWrite) error {
-	if err := l.Audit.AppendWith(ctx, l.Commit, e.record(l.Now()), values...); err != nil {
+	err := l.Audit.AppendWith(ctx, l.Commit, e.record(l.Now()), values...)
+	l.Epoch.note(values)
+	if err != nil {
 		return fmt.Errorf("store %s: %w", e.Name, err)
 	}
 	return nil

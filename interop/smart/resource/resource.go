@@ -28,6 +28,7 @@ type Verifier struct {
 	// SignIn returns the Patient of a person by NHS number and birth date (consent.Guard.SignIn).
 	SignIn func(ctx context.Context, number, birthDate string) (consent.SignIn, error)
 	Clock  func() time.Time
+	Kept   *Kept // nil keeps nothing
 }
 
 // identified is the authentication level of somebody whose identity was proved: P9 of NHS login (CON-204).
@@ -41,6 +42,10 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, address string) (c
 	if err != nil {
 		return consent.Principal{}, err
 	}
+	if found, ok := v.Kept.get(token, v.Clock()); ok {
+		return v.principal(ctx, &found.active, found.set, address)
+	}
+	epoch := v.Kept.now()
 	active, err := v.Grants.Resolve(ctx, token)
 	switch {
 	case errors.Is(err, grants.ErrExpired):
@@ -51,7 +56,21 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, address string) (c
 		return consent.Principal{}, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Tokens cannot be verified now. Try again."}},
 			Cause: fmt.Errorf("look up a token: %w", err), Header: map[string]string{"Retry-After": "1"}}
 	}
-	return v.Principal(ctx, &active, address)
+	set, err := setOf(&active)
+	if err != nil {
+		return consent.Principal{}, err
+	}
+	v.Kept.put(token, keptToken{epoch, active, set})
+	return v.principal(ctx, &active, set, address)
+}
+
+// setOf returns the scopes of a token.
+func setOf(a *grants.Active) (scopes.Set, error) {
+	set, err := scopes.Stored(a.ScopeString())
+	if err != nil {
+		return scopes.Set{}, fmt.Errorf("read the scopes of a token: %w", err)
+	}
+	return set, nil
 }
 
 func bearerToken(h http.Header) (string, error) {
@@ -76,11 +95,15 @@ func invalidToken(code string) *fhir.Error {
 
 // Principal returns the Principal of an active token (CON-202). Errors are those of Verify.
 func (v *Verifier) Principal(ctx context.Context, a *grants.Active, address string) (consent.Principal, error) {
-	g, client := &a.Grant, a.Client
-	granted, err := scopes.Stored(a.ScopeString())
+	set, err := setOf(a)
 	if err != nil {
-		return consent.Principal{}, fmt.Errorf("read the scopes of a token: %w", err)
+		return consent.Principal{}, err
 	}
+	return v.principal(ctx, a, set, address)
+}
+
+func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scopes.Set, address string) (consent.Principal, error) {
+	g, client := &a.Grant, a.Client
 	p := consent.Principal{
 		Client: client.ID, ClientClass: client.Kind.Class(), ClientPurposes: client.Purposes, Scopes: granted.Resources,
 		Purpose: g.Purpose, Token: a.ID, Session: g.ID, Address: address, At: v.Clock(),

@@ -19,6 +19,7 @@ import (
 	"carerecord/fhir/search"
 	"carerecord/interop/smart"
 	signing "carerecord/interop/smart/keys"
+	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/secret"
 )
 
@@ -197,7 +198,7 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 		return nil, err
 	}
 	n.smart, err = smart.New(smart.Config{Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
 	if err != nil {
 		return nil, err
 	}

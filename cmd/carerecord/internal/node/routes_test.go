@@ -63,7 +63,7 @@ func TestNoPathIsRedirected(t *testing.T) {
 			}
 		}
 	}
-	for path, status := range map[string]int{"/metrics": 404, "/": 404, "//x": 404, "/healthz/": 404, "/Fhir/Patient": 404, "//fhir/Patient": 404, "/fhir//": 401, "/fhir/none/of/these/at/all": 401} {
+	for path, status := range map[string]int{"/metrics": 404, "//x": 404, "/healthz/": 404, "/Fhir/Patient": 404, "//fhir/Patient": 404, "/fhir//": 401, "/fhir/none/of/these/at/all": 401} {
 		if w, records := ask(n.Handler(), "GET", path, http.Header{}); w.Code != status || records != 1 || !strings.Contains(w.Body.String(), "OperationOutcome") {
 			t.Errorf("REST-014: GET %s without a token: got %d %s and %d records, want %d with one", path, w.Code, w.Body, records, status)
 		}
