@@ -99,9 +99,9 @@ func TestRowsOfAnotherPartition(t *testing.T) {
 		}
 		return docs
 	}
-	few, many := read(60), read(300)
-	t.Logf("a page reads %d documents of 60 persons, %d of 300", few, many)
-	if many > few+100 {
-		t.Errorf("IDN-126: a page reads %d documents of 60 persons, %d of 300", few, many)
+	small, large := read(60), read(300)
+	t.Logf("a page reads %d documents of 60 persons, %d of 300", small, large)
+	if large > small+100 {
+		t.Errorf("IDN-126: a page reads %d documents of 60 persons, %d of 300", small, large)
 	}
 }

@@ -49,6 +49,10 @@ func TestJourneys(t *testing.T) {
 				t.Errorf("SMART-255: got %d observations, want the two of Ann", n)
 			}
 
+			chosen := w.browser().journey("both", "user/Condition.rs", "ann", "")
+			if c := w.exchange("both", chosen.Get("code")); c.code != 200 || gjson.Get(w.get(c.str("access_token"), "Condition").text, "total").Int() != 1 {
+				t.Errorf("SMART-189: a patient who chose how to sign in: got %d %s", c.code, c.text)
+			}
 			staff := w.browser().journey("clinical", "launch/patient patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory user/Condition.rs openid fhirUser", "doctor", bobsNumber)
 			b := w.exchange("clinical", staff.Get("code"))
 			if b.code != 200 || b.str("patient") != "t1.bob" {

@@ -16,7 +16,8 @@ const requirements = "../../docs/requirements"
 
 // TestRequirementsHaveTests compares the requirement texts, the numbers that tests name and
 // docs/requirements/not-built.txt. A requirement of priority P0 or P1 is either named by a test
-// or in the list, and every number exists.
+// or in the list, and every number exists. One that is built in part is in the list with what is missing, and tests of what is
+// built may name it.
 func TestRequirementsHaveTests(t *testing.T) {
 	priority, named, list := readRequirements(t), namedByTests(t), readNotBuilt(t)
 	var required, covered int
@@ -25,9 +26,10 @@ func TestRequirementsHaveTests(t *testing.T) {
 			continue
 		}
 		required++
-		if named[id] != "" {
+		switch listed := slices.Contains(list.all, id); {
+		case named[id] != "" && !listed:
 			covered++
-		} else if !slices.Contains(list.all, id) {
+		case !listed:
 			t.Errorf("no test names %s (%s), and not-built.txt does not list it", id, priority[id])
 		}
 	}
@@ -41,15 +43,15 @@ func TestRequirementsHaveTests(t *testing.T) {
 		switch {
 		case priority[id] == "":
 			t.Errorf("not-built.txt lists %s, which does not exist", id)
-		case named[id] != "":
-			t.Errorf("not-built.txt lists %s, which %s names", id, named[id])
+		case named[id] != "" && !slices.Contains(list.inPart, id):
+			t.Errorf("not-built.txt lists %s, which %s names: it leaves the list, or says what is missing (in part: …)", id, named[id])
 		case seen[id]:
 			t.Errorf("not-built.txt lists %s twice", id)
 		}
 		seen[id] = true
 	}
-	t.Logf("requirements of P0 and P1: %d, named by a test: %d, not built or in part only: %d. Built, without a test: %d %s",
-		required, covered, len(list.all)-len(list.untested), len(list.untested), strings.Join(list.untested, " "))
+	t.Logf("requirements of P0 and P1: %d, built whole, with a test: %d, in part: %d, not built: %d. Built, without a test: %d %s",
+		required, covered, len(list.inPart), len(list.all)-len(list.inPart)-len(list.untested), len(list.untested), strings.Join(list.untested, " "))
 }
 
 // row matches a requirement in a text: a row of a table, or an item "- **CON-201 [P0]** ".
@@ -80,8 +82,8 @@ func readRequirements(t *testing.T) map[string]string {
 	return priority
 }
 
-// notBuilt is docs/requirements/not-built.txt: all numbers, and the numbers under the last heading.
-type notBuilt struct{ all, untested []string }
+// notBuilt is docs/requirements/not-built.txt: all numbers, those that are built in part, and those under the last heading.
+type notBuilt struct{ all, inPart, untested []string }
 
 // readNotBuilt reads lines that begin with a number. Lines that begin with # are headings and remarks.
 func readNotBuilt(t *testing.T) (list notBuilt) {
@@ -97,6 +99,9 @@ func readNotBuilt(t *testing.T) (list notBuilt) {
 			t.Errorf("not-built.txt:%d does not begin with one number: %s", n+1, line)
 		default:
 			list.all = append(list.all, id)
+			if missing, ok := strings.CutPrefix(line, id+" in part: "); ok && missing != "" {
+				list.inPart = append(list.inPart, id)
+			}
 			if untested {
 				list.untested = append(list.untested, id)
 			}

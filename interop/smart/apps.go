@@ -24,9 +24,6 @@ const (
 	SignOutPath = "/my/sign-out"
 )
 
-// never is the expiry of a value that does not expire.
-var never time.Time
-
 func signInEvent(r *http.Request, id signin.Identity) ledger.Event {
 	return ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + string(id.Kind), Agent: audit.Agent{Kind: "user"}, Client: audit.Client{Address: address(r)}}
 }
@@ -59,10 +56,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 		if err := s.stop(r, current.Account, r.PostForm.Get("grant")); err != nil {
 			return err
 		}
-		h := w.Header()
-		h.Set("Location", AppsPath)
-		h.Set("Cache-Control", "no-store")
-		w.WriteHeader(http.StatusSeeOther)
+		seeOther(w, AppsPath)
 		return nil
 	}
 	list, err := s.Grants.OfUser(r.Context(), current.Account)
@@ -154,8 +148,6 @@ func (s *Server) serveSignOut(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	w.Header().Set("Location", SignOutPath)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusSeeOther)
+	seeOther(w, SignOutPath)
 	return nil
 }

@@ -75,6 +75,10 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:
 		return u.pages.Handle(s.serveApps)
+	case path == homePath:
+		return u.pages.Handle(s.serveHome)
+	case path == sessionsPath:
+		return u.pages.Handle(s.serveSessions)
 	case path == SignOutPath:
 		return u.pages.Handle(s.serveSignOut)
 	case strings.HasPrefix(path, pages.Path):
@@ -144,8 +148,8 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
 
 // preflight answers a CORS preflight of an endpoint that web pages may call.
 func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
-	wanted := r.Header.Get("Access-Control-Request-Method")
-	e, ok := s.endpoints[wanted+" "+r.URL.Path]
+	method := r.Header.Get("Access-Control-Request-Method")
+	e, ok := s.endpoints[method+" "+r.URL.Path]
 	if !ok || e.origins == noOrigin || r.Header.Get("Origin") == "" {
 		return false
 	}
@@ -157,7 +161,7 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" {
-		h.Set("Access-Control-Allow-Methods", wanted)
+		h.Set("Access-Control-Allow-Methods", method)
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id")
 		h.Set("Access-Control-Max-Age", "600")
 	}

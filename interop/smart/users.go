@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -164,7 +165,7 @@ func (s *Server) subject(ctx context.Context, u session.User) (string, error) {
 	var b [16]byte
 	rand.Read(b[:])
 	made := hex.EncodeToString(b[:])
-	err := s.cfg.State.Insert(ctx, key, []byte(made), never)
+	err := s.cfg.State.Insert(ctx, key, []byte(made), time.Time{})
 	if !errors.Is(err, store.ErrExists) {
 		return made, err
 	}

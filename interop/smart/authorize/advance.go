@@ -122,7 +122,7 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 	}
 	s, err := e.Sessions.Current(q.r, p.t.Kind)
 	again := has(p.t.Prompt, "login")
-	if err == nil && (!again || s.AuthTime.After(p.t.Made)) {
+	if err == nil && (!again || !s.Started.Before(p.t.Made)) {
 		p.session = s
 		return nil
 	}

@@ -116,14 +116,14 @@ func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Clie
 }
 
 // launchURL returns the launch URL of a client (SMART-057, 122).
-func launchURL(c *clients.Client, asked string) (*url.URL, error) {
-	if asked == "" && len(c.LaunchURLs) == 1 {
-		asked = c.LaunchURLs[0]
+func launchURL(c *clients.Client, requested string) (*url.URL, error) {
+	if requested == "" && len(c.LaunchURLs) == 1 {
+		requested = c.LaunchURLs[0]
 	}
-	if !slices.Contains(c.LaunchURLs, asked) {
+	if !slices.Contains(c.LaunchURLs, requested) {
 		return nil, inconsistent("launch_url is none of the client's")
 	}
-	u, err := url.Parse(asked)
+	u, err := url.Parse(requested)
 	if err != nil {
 		return nil, inconsistent("launch_url is no URL")
 	}

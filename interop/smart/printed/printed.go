@@ -131,7 +131,7 @@ func unknown(kind, name string, planned []string) error {
 
 // scopesFor returns the requested scopes that are within the ceiling of the client and have a level
 // for this kind of user (SMART-236, 242).
-func scopesFor(client *clients.Client, kind string, context bool, requested string) (consent.Scopes, error) {
+func scopesFor(client *clients.Client, kind string, context bool, text string) (consent.Scopes, error) {
 	ceiling, err := client.Ceiling(r4.IsResource)
 	if err != nil {
 		return nil, fmt.Errorf("ceiling of client %s: %w", client.ID, err)
@@ -143,16 +143,16 @@ func scopesFor(client *clients.Client, kind string, context bool, requested stri
 	ceiling = slices.DeleteFunc(ceiling, func(s consent.Scope) bool {
 		return !slices.Contains(levels, s.Level) && (kind != "" || s != consent.Operations())
 	})
-	if requested == "" {
+	if text == "" {
 		return ceiling, nil
 	}
-	asked, err := consent.ParseScopes(requested, r4.IsResource)
+	requested, err := consent.ParseScopes(text, r4.IsResource)
 	if err != nil {
 		return nil, err
 	}
-	got := asked.Within(ceiling)
+	got := requested.Within(ceiling)
 	if len(got) == 0 {
-		return nil, fmt.Errorf("client %s may not have any of the scopes %q here: its ceiling is %q", client.ID, requested, ceiling)
+		return nil, fmt.Errorf("client %s may not have any of the scopes %q here: its ceiling is %q", client.ID, text, ceiling)
 	}
 	return got, nil
 }

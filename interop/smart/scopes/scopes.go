@@ -130,15 +130,15 @@ func Stored(text string) (Set, error) {
 
 // Narrower reads the scope of a refresh request, which must be within what was granted (SMART-344).
 func (s Set) Narrower(text string) (Set, error) {
-	wanted, unknown, err := Parse(text, s.Other)
+	narrower, unknown, err := Parse(text, s.Other)
 	if err != nil {
 		return Set{}, err
 	}
-	if len(unknown) > 0 || wanted.Empty() || !s.Resources.Covers(wanted.Resources) ||
-		slices.ContainsFunc(wanted.Other, func(o string) bool { return !s.Has(o) }) {
+	if len(unknown) > 0 || narrower.Empty() || !s.Resources.Covers(narrower.Resources) ||
+		slices.ContainsFunc(narrower.Other, func(o string) bool { return !s.Has(o) }) {
 		return Set{}, fmt.Errorf("the scope is wider than what was granted")
 	}
-	return wanted, nil
+	return narrower, nil
 }
 
 // WithoutLevel returns the set without the scopes of resources of a level.

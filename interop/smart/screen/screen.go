@@ -95,20 +95,20 @@ func Granted(set scopes.Set, offered []pages.Group, choice pages.Choice) scopes.
 		return scopes.Set{}
 	}
 	for _, s := range set.Resources {
-		letters := keepIf(s.Permissions, writing, slices.Contains(choice.Writes, s.Type))
+		permissions := keepIf(s.Permissions, writing, slices.Contains(choice.Writes, s.Type))
 		i := slices.IndexFunc(choice.Groups, func(g pages.Group) bool { return g.Type == s.Type })
 		if i < 0 {
-			out.Resources = with(out.Resources, s, keepIf(letters, reading, false))
+			out.Resources = with(out.Resources, s, keepIf(permissions, reading, false))
 			continue
 		}
 		chosen := choice.Groups[i]
 		j := slices.IndexFunc(offered, func(g pages.Group) bool { return g.Type == s.Type })
 		if j >= 0 && len(chosen.Categories) < len(offered[j].Categories) {
-			out.Resources = with(out.Resources, s, keepIf(letters, reading, false))
+			out.Resources = with(out.Resources, s, keepIf(permissions, reading, false))
 			out.Resources = append(out.Resources, narrowed(s, chosen.Categories)...)
 			continue
 		}
-		out.Resources = with(out.Resources, s, letters)
+		out.Resources = with(out.Resources, s, permissions)
 	}
 	if !choice.Offline {
 		out = out.Without(scopes.OfflineAccess)
@@ -116,13 +116,13 @@ func Granted(set scopes.Set, offered []pages.Group, choice pages.Choice) scopes.
 	return out
 }
 
-// keepIf removes some letters from permissions unless keep is set.
-func keepIf(permissions, letters string, keep bool) string {
+// keepIf removes some permissions unless keep is set.
+func keepIf(permissions, removed string, keep bool) string {
 	if keep {
 		return permissions
 	}
 	return strings.Map(func(c rune) rune {
-		if strings.ContainsRune(letters, c) {
+		if strings.ContainsRune(removed, c) {
 			return -1
 		}
 		return c
@@ -139,13 +139,13 @@ func with(list consent.Scopes, s consent.Scope, permissions string) consent.Scop
 
 // narrowed returns what a scope reads, limited to some categories, in the form of SMART 2 (SMART-213).
 func narrowed(s consent.Scope, categories []string) consent.Scopes {
-	letters := keepIf(s.Permissions, writing, false)
-	if letters == "" {
+	permissions := keepIf(s.Permissions, writing, false)
+	if permissions == "" {
 		return nil
 	}
 	if s.Constraint != "" {
 		if slices.Contains(categories, categoryOf(s)) {
-			s.Permissions = letters
+			s.Permissions = permissions
 			return consent.Scopes{s}
 		}
 		return nil
@@ -154,7 +154,7 @@ func narrowed(s consent.Scope, categories []string) consent.Scopes {
 	for i, code := range categories {
 		values[i] = systems()[s.Type] + "|" + code
 	}
-	one, err := consent.ParseScope(s.Level+"/"+s.Type+"."+letters+"?category="+strings.Join(values, ","), r4.IsResource)
+	one, err := consent.ParseScope(s.Level+"/"+s.Type+"."+permissions+"?category="+strings.Join(values, ","), r4.IsResource)
 	if err != nil {
 		return nil // a type without the parameter has no categories on the page
 	}

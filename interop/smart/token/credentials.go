@@ -39,12 +39,12 @@ func (e *Endpoint) credentials(ctx context.Context, q *request) (*Response, erro
 
 // Negotiate returns the scopes that a backend client gets of those it asks for (SMART-361, 362): none of them may
 // be unknown or of a person, and they are cut to the ceiling.
-func Negotiate(c *clients.Client, asked string) (scopes.Set, error) {
+func Negotiate(c *clients.Client, requested string) (scopes.Set, error) {
 	refuse := func(text string) (scopes.Set, error) { return scopes.Set{}, oauth.Refuse(oauth.InvalidScope, text) }
-	if asked == "" {
+	if requested == "" {
 		return refuse("scope is required.")
 	}
-	set, unknown, err := scopes.Parse(asked, c.Rights)
+	set, unknown, err := scopes.Parse(requested, c.Rights)
 	if err != nil {
 		return scopes.Set{}, oauth.Refuse(oauth.InvalidScope, "The scope cannot be read.").Because("%w", err)
 	}

@@ -34,11 +34,11 @@ func (e *Endpoint) refresh(ctx context.Context, q *request) (*Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		wanted, err := granted.Narrower(q.form.Get("scope"))
+		requested, err := granted.Narrower(q.form.Get("scope"))
 		if err != nil {
 			return nil, oauth.Refuse(oauth.InvalidScope, "The scope is wider than what was granted.").Because("%w", err)
 		}
-		narrower = wanted.String()
+		narrower = requested.String()
 	}
 	if err := e.Allowed(ctx, &g); err != nil {
 		return nil, grantError(err)

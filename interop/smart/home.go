@@ -1,0 +1,107 @@
+package smart
+
+import (
+	"errors"
+	"net/http"
+
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/session"
+)
+
+// The paths of pages that belong to nobody's authorization.
+const (
+	homePath     = "/"
+	sessionsPath = "/my/sessions"
+)
+
+// serveHome answers the page at / of a demonstration: its people, its clients, and requests to begin with.
+func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD"}
+	}
+	page := pages.Home{Requests: []pages.HomeRequest{
+		{Text: "GET /fhir/metadata", Path: "/fhir/metadata"},
+		{Text: "GET /fhir/.well-known/smart-configuration", Path: "/fhir/.well-known/smart-configuration"},
+		{Text: "GET " + AppsPath, Path: AppsPath},
+		{Text: "GET " + sessionsPath, Path: sessionsPath},
+	}}
+	for _, p := range s.cfg.Policy.People {
+		person := pages.HomePerson{Name: p.User}
+		if role, ok := s.cfg.Policy.Role(p.Role); ok {
+			person.Role = role.Name
+		}
+		if o, ok := s.cfg.Policy.Organisation(p.Organisation); ok {
+			person.Organisation = o.Name
+		}
+		page.People = append(page.People, person)
+	}
+	list, err := s.Clients.List(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		page.Clients = append(page.Clients, pages.HomeClient{ID: c.ID, Name: c.Name, Kind: string(c.Kind), Scopes: c.Scopes})
+	}
+	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: s.users.sessions.Browser(w, r)})
+}
+
+// serveSessions answers the page of a user's sessions, and its forms (SMART-170).
+func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
+	current, err := s.users.current(r)
+	if errors.Is(err, session.ErrNone) {
+		return pages.Fail(pages.Ended, err)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost {
+		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
+			return err
+		}
+		if err := s.endSessions(r, current, r.PostForm.Get("session")); err != nil {
+			return err
+		}
+		seeOther(w, sessionsPath)
+		return nil
+	}
+	list, err := s.users.sessions.List(r.Context(), current.User)
+	if err != nil {
+		return err
+	}
+	page := pages.SessionList{Action: sessionsPath}
+	for _, one := range list {
+		page.List = append(page.List, pages.BrowserSession{Value: one.ID, Started: one.Started, LastUsed: one.LastUsed, Current: one.ID == current.ID})
+	}
+	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
+}
+
+// endSessions ends one session of a user, or all of them, with the grants that depend on them.
+func (s *Server) endSessions(r *http.Request, current *session.Session, id string) error {
+	before, err := s.users.sessions.List(r.Context(), current.User)
+	if err != nil {
+		return err
+	}
+	if id == "all" {
+		_, err = s.users.sessions.EndAll(r.Context(), current.User)
+	} else if err = s.users.sessions.End(r.Context(), current.User, id); errors.Is(err, session.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, one := range before {
+		if id == "all" || one.ID == id {
+			if err := s.endOnline(r, &one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seeOther sends the browser on after a post.
+func seeOther(w http.ResponseWriter, path string) {
+	w.Header().Set("Location", path)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+}
