@@ -57,7 +57,7 @@ func TestScopeForms(t *testing.T) {
 	}
 }
 
-// TestConstraints: how the constraint of a scope is read, and which are not supported (SMART-238 to 240).
+// TestConstraints: how the constraint of a scope is read, and which are not supported (SMART-238, 239 and 240).
 func TestConstraints(t *testing.T) {
 	for text, want := range map[string]string{
 		"category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory": "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory",
@@ -96,7 +96,7 @@ func TestConstraints(t *testing.T) {
 		"AllergyIntolerance": "[category clinical-status code type]", "*": "[]", "Nothing": "[]",
 	} {
 		if got := fmt.Sprint(consent.ConstraintParams(typ)); got != want {
-			t.Errorf("SMART-238: constraints of %s have %s, want %s", typ, got, want)
+			t.Errorf("SMART-239: constraints of %s have %s, want %s", typ, got, want)
 		}
 	}
 }

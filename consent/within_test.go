@@ -76,7 +76,7 @@ func TestScopesWithin(t *testing.T) {
 }
 
 // TestScopesCover: whether scopes are a subset of others, as a refresh needs it: a constrained scope is a subset of the
-// unconstrained one (SMART-236).
+// unconstrained one (SMART-344).
 func TestScopesCover(t *testing.T) {
 	for _, c := range []struct {
 		wide, narrow string
@@ -103,7 +103,7 @@ func TestScopesCover(t *testing.T) {
 		{"", "user/Patient.r", false},
 	} {
 		if got := parsed(t, c.wide).Covers(parsed(t, c.narrow)); got != c.want {
-			t.Errorf("SMART-236: %q covers %q: %v, want %v", c.wide, c.narrow, got, c.want)
+			t.Errorf("SMART-344: %q covers %q: %v, want %v", c.wide, c.narrow, got, c.want)
 		}
 	}
 }

@@ -141,6 +141,8 @@ func brokenScopes() []brokenGuard {
 		}},
 		{"scope: constraint in _has", "the type that refers to a match is not limited to the constraint of its scope", "TestReading$", []insertion{
 			{"has-scan", `if broken("scope: constraint in _has") { e = e.unconstrained() }`},
+			{"has-implied", `if broken("scope: constraint in _has") { return nil, nil }`}, // rows that an index proposes are limited
+			{"has-reverse", `if broken("scope: constraint in _has") { return nil, nil }`},
 		}},
 		{"scope: constraint in includes", "included resources are not limited to the constraint of their scope", "TestReading$", []insertion{
 			{"include-read", `if broken("scope: constraint in includes") { in = in.unconstrained() }`},

@@ -109,7 +109,7 @@ func TestScopedPages(t *testing.T) {
 	}
 }
 
-// TestScopedPairs: two records that differ only in what is outside the constraint of the scopes answer alike (SMART-250).
+// TestScopedPairs: two records that differ only in what is outside the constraint of the scopes answer alike (SMART-252).
 func TestScopedPairs(t *testing.T) {
 	with, without := scopedRecord(t, storetest.NewReference(time.Now)), scopedRecord(t, storetest.NewReference(time.Now))
 	for n := range 5 {
@@ -130,7 +130,7 @@ func TestScopedPairs(t *testing.T) {
 			bodies = append(bodies, h())
 		}
 		if bodies[0] != bodies[1] {
-			t.Errorf("SMART-250: %s: %q with more rows outside the scopes, %q without", path, bodies[0], bodies[1])
+			t.Errorf("SMART-252: %s: %q with more rows outside the scopes, %q without", path, bodies[0], bodies[1])
 		}
 	}
 }

@@ -146,6 +146,7 @@ func (h Has) refersToRows(ctx context.Context, e *Executor, rows idSet, list []s
 }
 
 func (h Has) implied(ctx context.Context, s *Stream, max int) (store.Pred, error) {
+	//law:has-implied
 	referrers, complete, err := s.exec.ends(ctx, h.Type, h.Inner, max)
 	if !complete || err != nil {
 		return nil, err
@@ -162,6 +163,7 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 	if h.Here != "Patient" {
 		return nil, nil
 	}
+	//law:has-reverse
 	referrers, err := s.exec.newStream(ctx, h.Type, store.And{}, []Node{h.Inner}, false)
 	if err != nil || !referrers.Driven() {
 		return nil, err
