@@ -23,7 +23,7 @@ type clientCmd struct {
 	List    clientListCmd    `cmd:"" help:"List all clients."`
 	Change  clientChangeCmd  `cmd:"" help:"Propose another registration of a client, from a JSON file as show prints it."`
 	Approve clientApproveCmd `cmd:"" help:"Approve what somebody else has proposed. The tokens of the registration before end."`
-	Suspend clientVerbCmd    `cmd:"" help:"Stop a client. All its tokens end at once." aliases:"stop"`
+	Suspend clientVerbCmd    `cmd:"" help:"Stop a client. All its tokens end at once."`
 	Resume  clientVerbCmd    `cmd:"" help:"Serve a suspended client again. Its earlier tokens stay ended."`
 
 	RotateSecret clientVerbCmd    `cmd:"" help:"Print a new secret, this once. The one before is valid for another week."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -64,11 +65,30 @@ func TestCommandsAreRecorded(t *testing.T) {
 	if err := os.WriteFile(file, []byte(organizationBundle), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const registration = `{"name":"Other","kind":"public","redirectURIs":["https://app.example/back"],"audience":["patient"],"purposes":["PATRQT"],"scopes":"patient/*.rs"}`
+	client, exported := filepath.Join(t.TempDir(), "client.json"), filepath.Join(t.TempDir(), "clients.json")
+	if err := errors.Join(os.WriteFile(client, []byte(registration), 0o600), os.WriteFile(exported, []byte(`{"clients":[`+registration+`]}`), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	backup := filepath.Join(t.TempDir(), "backup")
 	commands := []commandCase{
 		{name: "load", args: []string{"--source", "XAC01", file}, record: "transaction"},
 		{name: "token", args: []string{"--client", "demo-feed"}, record: "token-issue"},
 		{name: "token", args: []string{"--client", "nobody"}, fails: true, record: "token-issue"},
+		{name: "client add", args: []string{"--name", "App", "--kind", "public", "--redirect", "https://app.example/back", "--audience", "patient", "--purpose", "PATRQT", "--scopes", "patient/*.rs"}, record: "client"},
+		{name: "client add", args: []string{"--name", "App", "--kind", "none"}, fails: true, record: "client"},
+		{name: "client list", record: "client"},
+		{name: "client export", record: "client"},
+		{name: "client show", args: []string{"demo-app"}, record: "client"},
+		{name: "client change", args: []string{"demo-app", client}, record: "client"},
+		{name: "client approve", args: []string{"demo-app", "0"}, fails: true, record: "client"},
+		{name: "client suspend", args: []string{"demo-app"}, record: "client"},
+		{name: "client resume", args: []string{"demo-app"}, record: "client"},
+		{name: "client rotate-secret", args: []string{"demo-ehr"}, record: "client"},
+		{name: "client set-keys", args: []string{"demo-app", "--url", "https://app.example/keys"}, fails: true, record: "client"},
+		{name: "client revoke-tokens", args: []string{"demo-app"}, record: "client"},
+		{name: "client end-grants", args: []string{"--user", "gp"}, record: "client"},
+		{name: "client import", args: []string{exported}, record: "client"},
 		{name: "audit verify", record: "audit-verify"},
 		{name: "verify", record: "verify"},
 		{name: "reindex", record: "reindex"},

@@ -47,6 +47,7 @@ func TestOperationsAreRecorded(t *testing.T) {
 		query, body, outcome string
 	}{
 		"POST /token":           {{"", `{"Client":"demo-feed"}`, "permit"}, {"", `{"Client":"nobody"}`, "refuse"}, {"", `{`, "refuse"}},
+		"POST /client":          {{"", `{"Verb":"list"}`, "permit"}, {"", `{"Verb":"suspend","ID":"nobody"}`, "refuse"}, {"", `{`, "refuse"}},
 		"GET /audit":            {{"", "", "permit"}},
 		"GET /reindex":          {{"", "", "permit"}},
 		"POST /reindex":         {{"?rate=-1", "", "permit"}, {"?rate=x", "", "refuse"}},

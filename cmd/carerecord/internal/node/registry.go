@@ -94,6 +94,11 @@ func (n *Node) registry(ctx context.Context, who string, request ClientRequest) 
 	switch request.Verb {
 	case "list", "export":
 		all, err := r.List(ctx)
+		for i, c := range all {
+			without := *c // the registry keeps what it returned
+			without.Secrets = nil
+			all[i] = &without
+		}
 		return ClientAnswer{Clients: all}, err
 	case "show":
 		c, err = r.Get(ctx, request.ID)
