@@ -7,18 +7,31 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/tidwall/gjson"
 
+	"carerecord/store/mongo"
+	"carerecord/store/mongo/mongotest"
+	"carerecord/store/pebble"
 	"carerecord/store/storetest"
 )
 
 // TestJourneys: a patient and a member of staff authorize an app, which reads what was granted and nothing else, on one server and on
 // two that take turns (SMART-498).
 func TestJourneys(t *testing.T) {
-	for name, servers := range map[string]int{"one server": 1, "two servers": 2} {
+	mongoServer := mongotest.Start(t)
+	for name, c := range map[string]struct {
+		servers int
+		over    func(*testing.T) engine
+	}{
+		"one server":  {1, func(*testing.T) engine { return nil }},
+		"two servers": {2, func(*testing.T) engine { return nil }},
+		"pebble":      {1, onPebble},
+		"mongo":       {2, func(t *testing.T) engine { return onMongo(t, mongoServer) }},
+	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil, servers)
+			w := newWorld(t, c.over(t), c.servers)
 			back := w.browser().journey("app", "openid fhirUser launch/patient patient/Observation.read patient/Condition.rs offline_access", "ann", "", func(v url.Values) { v.Set("nonce", "n-1") })
 			if back.Get("state") != "the state" || back.Get("iss") != base {
 				t.Errorf("SMART-086, 088: got %v, want state and iss", back)
@@ -68,6 +81,28 @@ func TestJourneys(t *testing.T) {
 			}
 		})
 	}
+}
+
+// engineTime is the time of the stores that are not the reference store. It is before that of the worlds, so nothing expires.
+func engineTime() time.Time { return time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC) }
+
+func onPebble(t *testing.T) engine {
+	p, err := pebble.Open(pebble.Config{Dir: "record", FS: vfs.NewMem(), Cache: 8 << 20, Clock: engineTime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func onMongo(t *testing.T, server *mongotest.Server) engine {
+	uri, name := server.Database(t)
+	m, err := mongo.Open(t.Context(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real(), Clock: engineTime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
 }
 
 // wantIDToken checks an ID token with the published keys (SMART-380 to 383, 385).

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +72,31 @@ type world struct {
 	log      bytes.Buffer // of all servers
 }
 
+// serverKeys returns the keys of all servers of the process: making them takes longer than most journeys.
+func serverKeys() (*keys.Keys, *rsa.PrivateKey, error) {
+	made := makeServerKeys()
+	return made.signing, made.sample, made.err
+}
+
+type madeKeys struct {
+	signing *keys.Keys
+	sample  *rsa.PrivateKey
+	err     error
+}
+
+var makeServerKeys = sync.OnceValue(func() (made madeKeys) {
+	dir, err := os.MkdirTemp("", "smart-keys-")
+	if err != nil {
+		return madeKeys{err: err}
+	}
+	defer os.RemoveAll(dir)
+	made.signing, made.err = keys.Load(dir, true)
+	if made.err == nil {
+		made.sample, made.err = rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return made
+})
+
 // region is the policy of the worlds.
 func region() *policy.Folder {
 	f := servertest.Policy(true, "T1", "G1")
@@ -94,11 +121,11 @@ func newWorld(t testing.TB, over engine, servers int) *world {
 	if w.engine == nil {
 		w.engine = storetest.NewReference(clock)
 	}
-	dir := t.TempDir()
-	signing, err := keys.Load(dir, true)
+	signing, sample, err := serverKeys()
 	w.must(err)
 	digests, err := secret.NewDigester(bytes.Repeat([]byte("d"), 32))
 	w.must(err)
+	logger := slog.New(slog.NewTextHandler(&w.log, nil))
 	var epoch *ledger.Epoch // several servers stand for several processes, and keep nothing
 	if servers == 1 {
 		epoch = &ledger.Epoch{}
@@ -109,7 +136,7 @@ func newWorld(t testing.TB, over engine, servers int) *world {
 			Guard: func(c *consent.Config) { c.State = w.engine },
 			REST: func(c *rest.Config) {
 				as, err = smart.New(smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
-					Log: slog.New(slog.NewTextHandler(&w.log, nil)), Epoch: epoch, Demo: true, Failures: 600})
+					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600})
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
 				c.Verify = as.Verify

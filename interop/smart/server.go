@@ -2,6 +2,7 @@ package smart
 
 import (
 	"context"
+	"crypto/rsa"
 	"log/slog"
 	"net/http"
 	"time"
@@ -43,6 +44,8 @@ type Config struct {
 	// Epoch is that of the process, which alone writes to the store; nil where others write too.
 	Epoch *ledger.Epoch
 	Demo  bool // a demonstration with sample people, which one person runs
+	// SampleKey signs for the sample issuers of a demonstration; nil makes a new one, which no other server has.
+	SampleKey *rsa.PrivateKey
 	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
 	// (SMART-482).
 	Failures int

@@ -88,7 +88,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 	clientKey := jose.JSONWebKey{Key: key, KeyID: "sign-in", Algorithm: string(jose.ES384), Use: "sig"}
 	u.providers = map[string]*idp.Provider{}
 	for name, kind := range map[string]session.Kind{sampleStaff: session.Staff, samplePatients: session.Patient} {
-		p, err := idp.New(idp.Config{Origin: s.cfg.Site, Name: name, Kind: kind, People: idp.PeopleOf(s.cfg.Policy, kind), ClientKey: clientKey, State: s.cfg.State, Digests: s.cfg.Secrets,
+		p, err := idp.New(idp.Config{Origin: s.cfg.Site, Name: name, Kind: kind, People: idp.PeopleOf(s.cfg.Policy, kind), ClientKey: clientKey, Key: s.cfg.SampleKey, State: s.cfg.State, Digests: s.cfg.Secrets,
 			Clock: s.cfg.Clock, Pages: u.pages, Browser: u.sessions.Browser})
 		if err != nil {
 			return err
