@@ -139,7 +139,7 @@ func newWorld(t testing.TB, over engine, servers int) *world {
 					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600})
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
-				c.Verify = as.Verify
+				c.Verify, c.AllowsOrigin = as.Verify, as.Clients.Allows
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()

@@ -62,9 +62,11 @@ type Config struct {
 	Log    *slog.Logger
 	// Unguarded is --auth off: PUT may create, and types that nobody reads over FHIR are served.
 	Unguarded bool
-	Version   string        // of the software
-	Origins   []string      // of pages that may call, as https://host
-	NewID     func() string // ids of new resources; nil is consent.NewID
+	Version   string   // of the software
+	Origins   []string // of pages that may call, as https://host
+	// AllowsOrigin reports whether pages of another origin may call too, because a registered client has it; nil: none.
+	AllowsOrigin func(ctx context.Context, origin string) (bool, error)
+	NewID        func() string // ids of new resources; nil is consent.NewID
 	// Validation selects how strictly bodies are validated; the zero value is strict.
 	Validation validate.Mode
 	// Strict makes handling=strict the default of requests without a handling preference (SRCH-007).

@@ -127,11 +127,26 @@ const (
 	corsReads = "ETag, Location, Content-Location, Content-Disposition, Last-Modified, X-Request-Id, X-Security-Context"
 )
 
+// allows reports whether pages of an origin may call. If the registry of clients does not answer, only those of the settings may.
+func (s *Server) allows(r *http.Request, origin string) bool {
+	if slices.Contains(s.cfg.Origins, origin) {
+		return true
+	}
+	if s.cfg.AllowsOrigin == nil {
+		return false
+	}
+	allowed, err := s.cfg.AllowsOrigin(r.Context(), origin)
+	if err != nil {
+		s.cfg.Log.Warn("the origins of clients cannot be read", "error", err)
+	}
+	return allowed && err == nil
+}
+
 // cors adds the headers for pages of registered origins; other origins get none. It reports whether the
 // request was a preflight, which it answers.
 func (s *Server) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	origin := r.Header.Get("Origin")
-	if origin == "" || !slices.Contains(s.cfg.Origins, origin) {
+	if origin == "" || origin == "null" || !s.allows(r, origin) {
 		return false
 	}
 	h := w.Header()

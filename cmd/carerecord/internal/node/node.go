@@ -124,10 +124,14 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 		return err
 	}
 	base := n.cfg.PublicURL + "/fhir"
+	var origins func(context.Context, string) (bool, error)
+	if n.smart != nil {
+		origins = n.smart.Clients.Allows
+	}
 	n.unidentifiedRate = limits.rest.UnidentifiedRate
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
 	n.rest = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
-		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, Clock: time.Now, Log: n.log,
+		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
 	return n.rest.Prepare()
 }
