@@ -31,7 +31,7 @@ type clientCmd struct {
 	RevokeTokens clientVerbCmd    `cmd:"" help:"End all tokens of a client at once."`
 	EndGrants    clientEndCmd     `cmd:"" help:"End all tokens of an organisation, of a user or of everybody at once."`
 	Export       clientListCmd    `cmd:"" help:"Print all clients as JSON, for import. Secrets are not in it."`
-	Import       clientImportCmd  `cmd:"" help:"Propose the clients of an exported file, under new ids."`
+	Import       clientImportCmd  `cmd:"" help:"Propose the clients of an exported file, under their ids, after a store was restored."`
 }
 
 // clientFlags are those of every command for clients.

@@ -67,7 +67,7 @@ func TestCommandsAreRecorded(t *testing.T) {
 	}
 	const registration = `{"name":"Other","kind":"public","redirectURIs":["https://app.example/back"],"audience":["patient"],"purposes":["PATRQT"],"scopes":"patient/*.rs"}`
 	client, exported := filepath.Join(t.TempDir(), "client.json"), filepath.Join(t.TempDir(), "clients.json")
-	if err := errors.Join(os.WriteFile(client, []byte(registration), 0o600), os.WriteFile(exported, []byte(`{"clients":[`+registration+`]}`), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(client, []byte(registration), 0o600), os.WriteFile(exported, []byte(`{"clients":[{"id":"app-abcdefghijklmnopqrstuvwxyz",`+registration[1:]+`]}`), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	backup := filepath.Join(t.TempDir(), "backup")

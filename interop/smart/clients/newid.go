@@ -7,4 +7,12 @@ import (
 
 // newID returns the id of a new client: random, of unreserved characters, with a prefix that no id of a
 // person has (SMART-053).
-func newID() string { return "app-" + strings.ToLower(rand.Text()) }
+func newID() string { return idPrefix + strings.ToLower(rand.Text()) }
+
+const idPrefix = "app-"
+
+// isID reports whether an id has the form of those that newID makes.
+func isID(id string) bool {
+	text, ok := strings.CutPrefix(id, idPrefix)
+	return ok && len(text) == len(rand.Text()) && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}

@@ -82,11 +82,29 @@ func (r *Registry) Allows(ctx context.Context, origin string) (bool, error) {
 
 // Add proposes a client and returns it, pending, with its new id (SMART-053).
 func (r *Registry) Add(ctx context.Context, who string, c Client) (*Client, error) {
-	c.ID, c.Status, c.Approved, c.Secrets, c.NotBefore = newID(), Pending, nil, nil, time.Time{}
+	c.ID = newID()
+	return r.add(ctx, who, "client-add", c)
+}
+
+// Restore proposes a client that a registry exported, under the id that it has, so that its apps need no change after a store was
+// restored. It is ErrRefused if the id is none of a registry, or is in use. Secrets are not exported: they have to be made again.
+func (r *Registry) Restore(ctx context.Context, who string, c Client) (*Client, error) {
+	if !isID(c.ID) {
+		return nil, fmt.Errorf("%w: %q is no id of a registry", ErrRefused, c.ID)
+	}
+	out, err := r.add(ctx, who, "client-restore", c)
+	if ledger.Changed(err) {
+		return nil, fmt.Errorf("%w: there is a client %s", ErrRefused, c.ID)
+	}
+	return out, err
+}
+
+func (r *Registry) add(ctx context.Context, who, event string, c Client) (*Client, error) {
+	c.Status, c.Approved, c.Secrets, c.NotBefore = Pending, nil, nil, time.Time{}
 	c.Proposed = nil
 	with := c
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}
-	return r.insert(ctx, who, "client-add", c)
+	return r.insert(ctx, who, event, c)
 }
 
 // Import registers a client of a policy folder or of sample data under the id that it has there, as

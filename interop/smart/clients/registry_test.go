@@ -117,6 +117,37 @@ func TestSecondApproval(t *testing.T) {
 
 func second(_ *clients.Client, err error) error { return err }
 
+// TestRestore: an exported client is proposed under its own id, once, and without its secrets.
+func TestRestore(t *testing.T) {
+	o, ctx := newOffice(t), t.Context()
+	c := o.add(t, app())
+	if _, err := o.RotateSecret(ctx, "ann", c.ID); err != nil {
+		t.Fatal(err)
+	}
+	exported, err := o.Get(ctx, c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Restore(ctx, "ann", *exported); !errors.Is(err, clients.ErrRefused) {
+		t.Errorf("an id in use: got %v", err)
+	}
+	restored := newOffice(t)
+	got, err := restored.Restore(ctx, "ann", *exported)
+	if err != nil || got.ID != c.ID || got.Status != clients.Pending || got.Secrets != nil || got.Approved != nil {
+		t.Errorf("got %+v, %v, want it pending under its id", got, err)
+	}
+	if got, err = restored.Approve(ctx, "bob", c.ID, got.Digest()); err != nil || got.Status != clients.Active || got.Proposed != nil {
+		t.Errorf("SMART-066: after the approval: got %+v, %v", got, err)
+	}
+	for _, id := range []string{"", "demo-app", "app-", "app-../x", "app-ABCDEFGHIJKLMNOPQRSTUVWXYZ"} {
+		other := *exported
+		other.ID = id
+		if _, err := restored.Restore(ctx, "ann", other); !errors.Is(err, clients.ErrRefused) {
+			t.Errorf("SMART-053: the id %q: got %v", id, err)
+		}
+	}
+}
+
 // TestSuspension: a suspended client is not served, and its earlier grants stay ended when it is resumed
 // (SMART-065). A passed review date stops it too.
 func TestSuspension(t *testing.T) {

@@ -136,11 +136,11 @@ func (n *Node) registry(ctx context.Context, who string, request ClientRequest) 
 	return answer, nil
 }
 
-// importClients proposes clients that another registry exported. Each gets a new id.
+// importClients proposes clients that a registry exported, under their ids.
 func (n *Node) importClients(ctx context.Context, who string, list []clients.Client) (ClientAnswer, error) {
 	var answer ClientAnswer
 	for i, one := range list {
-		c, err := n.smart.Clients.Add(ctx, who, one)
+		c, err := n.smart.Clients.Restore(ctx, who, one)
 		if err != nil {
 			return answer, fmt.Errorf("client %d of the file, after %d that were registered: %w", i+1, len(answer.Clients), err)
 		}
