@@ -41,7 +41,7 @@ func (w *walk) open() {
 			}
 		}
 	}
-	if tx.login = w.IntN(5) == 0; tx.login {
+	if tx.login = w.IntN(4) == 0; tx.login {
 		params.Set("prompt", "login")
 	}
 	w.note("%s in %s: %s (%q, launch %v)", tx.client, b.name, tx.state, tx.scope, tx.launch != nil)
