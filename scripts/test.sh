@@ -52,6 +52,7 @@ status=0
 # shellcheck disable=SC2086
 GOGC=200 part "with the race detector" -race $packages || status=1
 part "all rounds of writers at once, and all random regions" -count=1 ./conformance/atonce ./conformance/persons || status=1
+part "all random walks of the authorization server" -count=1 -run '^TestWalk' ./conformance/smart || status=1
 wait "$beside" || status=1
 beside=
 cat "$dir/others"

@@ -17,7 +17,8 @@ type browser struct {
 	cookies map[string]string
 	origin  string // that its posts name
 	page    answer
-	at      string // path of the page
+	at      string   // path of the page
+	visited []string // paths of the redirects that led to it, and its own
 }
 
 func (w *world) browser() *browser {
@@ -30,11 +31,12 @@ func (b *browser) open(address string) string { return b.follow(b.w.request("GET
 // follow sends a request, and follows the redirects of its answer within the site.
 func (b *browser) follow(r *http.Request) string {
 	b.w.Helper()
+	b.visited = nil
 	for range 20 {
 		for name, value := range b.cookies {
 			r.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
-		b.at = r.URL.Path
+		b.at, b.visited = r.URL.Path, append(b.visited, r.URL.Path)
 		rec := b.w.do(r)
 		for _, c := range rec.Result().Cookies() {
 			if b.cookies[c.Name] = c.Value; c.MaxAge < 0 || c.Value == "" {

@@ -107,6 +107,7 @@ func region() *policy.Folder {
 		{User: "nurse", Subject: "900000000103", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
 		{User: "outsider", Subject: "900000000104", Kind: "clinician", Organisation: "X1", Role: "R1", Level: 3},
 		{User: "ann", Subject: "nhs-login-1", Kind: "patient", Patient: annsNumber, BirthDate: "1960-01-02", Level: 9},
+		{User: "bob", Subject: "nhs-login-3", Kind: "patient", Patient: bobsNumber, BirthDate: "1970-03-04", Level: 9},
 		{User: "stranger", Subject: "nhs-login-2", Kind: "patient", Patient: "9990000034", Level: 9},
 	}
 	f.Clients = []policy.Client{{ID: "feed", Name: "Feed", Kind: "backend", Organisation: "T1", Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: "t1."}}
@@ -116,11 +117,20 @@ func region() *policy.Folder {
 // newWorld opens some servers over one engine; nil is the reference store.
 func newWorld(t testing.TB, over engine, servers int) *world {
 	t.Helper()
-	w := &world{TB: t, engine: over, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
+	return openWorld(t, func(clock func() time.Time) engine {
+		if over == nil {
+			return storetest.NewReference(clock)
+		}
+		return over
+	}, servers)
+}
+
+// openWorld opens some servers over the engine that open returns. clock is the clock of the world.
+func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers int) *world {
+	t.Helper()
+	w := &world{TB: t, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
 	clock := func() time.Time { return w.now }
-	if w.engine == nil {
-		w.engine = storetest.NewReference(clock)
-	}
+	w.engine = open(clock)
 	signing, sample, err := serverKeys()
 	w.must(err)
 	digests, err := secret.NewDigester(bytes.Repeat([]byte("d"), 32))
@@ -198,11 +208,13 @@ func (w *world) register() {
 	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: w.key.Public(), KeyID: "k"}}})
 	w.must(err)
 	both := []string{clients.ForPatients, clients.ForClinicians}
+	limited := "patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory user/Condition.rs"
 	wide := "patient/*.cruds user/*.cruds"
 	for name, c := range map[string]clients.Client{
 		"app":      {Kind: clients.Public, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true, Origins: []string{"https://app.example"}},
 		"clinical": {Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, LaunchURLs: []string{"https://app.example/launch?x=1"}},
 		"both":     {Kind: clients.Public, Audience: both, Scopes: wide, Purposes: []string{"PATRQT", "TREAT"}},
+		"limited":  {Kind: clients.Public, Audience: both, Scopes: limited, Purposes: []string{"PATRQT", "TREAT"}},
 		"secret":   {Kind: clients.Symmetric, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true},
 		"signer":   {Kind: clients.Asymmetric, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
 		"ehr":      {Kind: clients.Backend, Organisation: "T1", Scopes: "system/Patient.rs", Purposes: []string{"TREAT"}, Keys: set, Rights: []string{clients.RightLaunch, clients.RightIntrospect}},

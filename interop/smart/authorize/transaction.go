@@ -49,9 +49,16 @@ var errEnded = errors.New("the authorization has ended")
 func (e *Endpoint) open(ctx context.Context, t Transaction) (string, error) {
 	if t.Browser != "" {
 		n := 0
-		for _, err := range e.Grants.Ledger.State.Values(ctx, transactionPrefix+t.Browser+"/") {
+		for raw, err := range e.Grants.Ledger.State.Values(ctx, transactionPrefix+t.Browser+"/") {
 			if err != nil {
 				return "", err
+			}
+			v, err := ledger.Decode[Transaction](raw.Key, raw.Value)
+			if err != nil {
+				return "", err
+			}
+			if !e.Grants.Ledger.Now().Before(v.Content.Ends) {
+				continue // the store has not removed it yet
 			}
 			if n++; n >= maxOpen {
 				return "", errTooMany

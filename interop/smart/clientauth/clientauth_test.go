@@ -43,7 +43,7 @@ type desk struct {
 	ids    map[clients.Kind]string
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), ids: map[clients.Kind]string{}}
 	clock := func() time.Time { return d.now }
@@ -77,7 +77,7 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

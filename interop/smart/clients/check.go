@@ -50,7 +50,7 @@ func (r Rules) Check(c *Client) error {
 		}
 	}
 	for i, o := range c.Origins {
-		if u, err := url.Parse(o); err != nil || o != u.Scheme+"://"+u.Host || !r.webScheme(u) {
+		if u, err := url.Parse(o); err != nil || o != u.Scheme+"://"+u.Host || u.Hostname() == "" || !r.webScheme(u) {
 			bad(fmt.Sprintf("origins[%d]", i), "must be https://HOST or https://HOST:PORT")
 		}
 	}
@@ -125,7 +125,7 @@ func (r Rules) checkRedirect(uri string) error {
 	switch {
 	case err != nil:
 		return err
-	case u.Scheme == "https" && u.Host != "":
+	case u.Scheme == "https" && u.Hostname() != "":
 		return nil
 	case u.Scheme == "http" && (isLoopbackAddress(u.Hostname()) || r.Loopback && u.Hostname() == "localhost"):
 		return nil
@@ -141,7 +141,7 @@ func (r Rules) checkPage(uri string) error {
 	if err != nil {
 		return err
 	}
-	if u.Host == "" || !r.webScheme(u) {
+	if u.Hostname() == "" || !r.webScheme(u) {
 		return errors.New("must be https")
 	}
 	return nil

@@ -18,7 +18,7 @@ func TestRedirectURIs(t *testing.T) {
 	for uri, ok := range map[string]bool{
 		"https://app.example/back": true, "https://app.example:8443/back?x=1": true, "http://127.0.0.1/back": true, "http://[::1]:9/back": true, "uk.nhs.app:/back": true,
 		"http://app.example/back": false, "http://localhost/back": false, "javascript:alert(1)": false, "data:text/html,x": false, "https://*.app.example/": false,
-		"https://app.example/#f": false, "https://app.example/#": false, "https://me@app.example/": false, "app:/back": false, "/back": false, "": false, "https:///back": false,
+		"https://app.example/#f": false, "https://app.example/#": false, "https://me@app.example/": false, "app:/back": false, "/back": false, "": false, "https:///back": false, "https://:443/": false,
 		"https://app.example/a b": false, "https://app.example/\r\nX: y": false, "https://app.example/a/../b": false, "https://app.example\\back": false,
 		"https://app.example/" + strings.Repeat("x", 2000): false, "https://\u0430pp.example/": false,
 	} {

@@ -26,6 +26,7 @@ type Launch struct {
 	Banner       *bool           `json:"banner,omitempty"`
 	Intent       string          `json:"intent,omitempty"`
 	Tenant       string          `json:"tenant,omitempty"`
+	Ends         time.Time       `json:"ends"` // of the handle
 }
 
 const prefix = "smart/launch/"
@@ -45,7 +46,8 @@ var ErrUnknown = errors.New("the launch is not known")
 // Announce stores a launch and returns its handle.
 func (b *Book) Announce(ctx context.Context, e ledger.Event, l Launch) (string, error) {
 	handle := secret.New(secret.LaunchHandle)
-	w, err := ledger.New(prefix+b.Secrets.Of(handle), l, b.Ledger.Now().Add(life))
+	l.Ends = b.Ledger.Now().Add(life)
+	w, err := ledger.New(prefix+b.Secrets.Of(handle), l, l.Ends)
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +71,7 @@ func (b *Book) Take(ctx context.Context, handle, client string) (Launch, error) 
 	if err != nil {
 		return Launch{}, err
 	}
-	if v.Content.Client != client {
+	if v.Content.Client != client || !b.Ledger.Now().Before(v.Content.Ends) {
 		return Launch{}, ErrUnknown
 	}
 	return v.Content, nil

@@ -1,0 +1,202 @@
+package smart
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"carerecord/consent/policy"
+	"carerecord/interop/smart/session"
+)
+
+// model is what a walk knows: what each browser has begun, what people have granted, and which tokens came of it.
+type model struct {
+	// safe is set where another walk changes clients, users and sessions at the same time. Then the model knows only what must
+	// not happen.
+	safe         bool
+	transactions []*modelTransaction
+	grants       []*modelGrant
+	codes        []*modelCode
+	access       []*modelAccess
+	refresh      []*modelRefresh
+	launches     []*modelLaunch
+	suspended    map[string]bool
+	notBefore    map[string]time.Time // of clients
+	cutoffs      map[string]time.Time // of users; "" is everybody
+}
+
+func newModel(safe bool) *model {
+	return &model{safe: safe, suspended: map[string]bool{}, notBefore: map[string]time.Time{}, cutoffs: map[string]time.Time{}}
+}
+
+// modelTransaction is an authorization request that the server took.
+type modelTransaction struct {
+	id, state, client, scope string
+	browser                  *seat
+	visit                    int // of the browser: a sign-out begins another
+	launch                   *modelLaunch
+	login                    bool // prompt=login
+	kind                     string
+	offered                  []string // Patients that a search has found, and to whom
+	offeredTo                string
+	patient, chooser         string
+	made                     time.Time
+	done                     bool
+}
+
+// open reports whether the transaction may still go on in a browser.
+func (tx *modelTransaction) open(b *seat, now time.Time) bool {
+	return !tx.done && tx.browser == b && tx.visit == b.visit && now.Before(tx.made.Add(10*time.Minute))
+}
+
+func (tx *modelTransaction) verifier() string { return verifier + tx.state }
+
+// modelSession is a session of a browser. Whether a session that was idle has ended is unknown between touched, the last
+// request that certainly used it, and last, the last that may have done so.
+type modelSession struct {
+	user                   string
+	started, touched, last time.Time
+	ended                  bool
+}
+
+// alive reports whether a session is in force, and whether that is certain.
+func (s *modelSession) alive(now time.Time) (alive, known bool) {
+	if s == nil || s.ended || !now.Before(s.started.Add(session.MaxTotal)) || !now.Before(s.last.Add(session.MaxIdle)) {
+		return false, true
+	}
+	return true, now.Before(s.touched.Add(session.MaxIdle))
+}
+
+// modelLaunch is a launch that the EHR has announced.
+type modelLaunch struct {
+	handle, client, user, patient string
+	ends                          time.Time
+	used                          bool
+}
+
+// modelGrant is what one act of a person, or the credentials of a backend client, has granted.
+type modelGrant struct {
+	client, user, patient string
+	requested             string
+	ticks                 *ticks // nil where no page asked: a client that an administrator confirmed, and a backend client
+	launched              bool
+	offline, online       bool
+	session               *modelSession
+	made, ends            time.Time
+	ended                 bool
+	doubt                 bool // whether it has ended is unknown
+}
+
+type modelCode struct {
+	value, client string
+	tx            *modelTransaction
+	grant         *modelGrant
+	ends          time.Time
+	used          bool
+}
+
+type modelAccess struct {
+	value, scope string
+	grant        *modelGrant
+	ends         time.Time
+	revoked      bool
+}
+
+type modelRefresh struct {
+	value string
+	grant *modelGrant
+	ends  time.Time
+	used  bool
+}
+
+// live reports whether a grant is in force.
+func (m *model) live(g *modelGrant, now time.Time) bool {
+	if g.ended || !now.Before(g.ends) || m.suspended[g.client] && !m.safe {
+		return false
+	}
+	for _, at := range []time.Time{m.notBefore[g.client], m.cutoffs[g.user], m.cutoffs[""]} {
+		if !at.IsZero() && !g.made.After(at) {
+			return false
+		}
+	}
+	return true
+}
+
+// active reports whether an access token must be taken, if its grant is not in doubt.
+func (m *model) active(a *modelAccess, now time.Time) bool {
+	return !a.revoked && now.Before(a.ends) && m.live(a.grant, now)
+}
+
+// sessionEnded ends what depends on a session.
+func (m *model) sessionEnded(s *modelSession, now time.Time) {
+	alive, known := s.alive(now)
+	if !alive {
+		return
+	}
+	s.ended = true
+	for _, g := range m.grants {
+		if g.online && g.session == s {
+			g.ended, g.doubt = known, g.doubt || !known
+		}
+	}
+}
+
+// mayGrant returns why a code must not arrive now in a browser for a transaction; "" if it may. act is the form that led to it.
+func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Time) string {
+	s := b.sessions[tx.kind]
+	alive, _ := s.alive(now)
+	switch {
+	case !tx.open(b, now):
+		return "the transaction has ended or is another browser's"
+	case m.suspended[tx.client] && !m.safe:
+		return "the client is suspended"
+	case !alive:
+		return "nobody has signed in"
+	case tx.login && !s.started.After(tx.made):
+		return "the app wants a new sign-in"
+	}
+	person, _ := b.w.policy.Person(s.user)
+	if problem := mayUse(tx, person); problem != "" {
+		return problem
+	}
+	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") {
+		return "nobody has agreed"
+	}
+	if act != nil && (act.tx != tx || !act.honest || !act.allow) {
+		return "the form was refused, of another transaction, or old"
+	}
+	if person.Kind == "clinician" && needsPatient(tx.scope) && tx.launch == nil && (tx.patient == "" || tx.chooser != s.user) {
+		return "the user has chosen no patient"
+	}
+	return ""
+}
+
+// mayUse returns why a person must not use the client of a transaction; "" if they may.
+func mayUse(tx *modelTransaction, person policy.Person) string {
+	audience := map[string][]string{"app": {"patient"}, "secret": {"patient"}, "clinical": {"clinician"}, "signer": {"clinician"}, "both": {"patient", "clinician"}, "limited": {"patient", "clinician"}}
+	switch {
+	case !slices.Contains(audience[tx.client], person.Kind):
+		return "the client is not for people of this kind"
+	case person.Organisation == "X1":
+		return "the organisation has no agreement"
+	case person.User == "stranger":
+		return "the user has no record"
+	case tx.launch != nil && tx.launch.user != person.User:
+		return "the launch is for another user"
+	}
+	return ""
+}
+
+func needsPatient(scope string) bool {
+	return strings.Contains(scope, "patient/") || strings.Contains(scope, "launch/patient")
+}
+
+// transaction returns the transaction of an id; nil for none.
+func (m *model) transaction(id string) *modelTransaction {
+	for _, tx := range m.transactions {
+		if tx.id == id {
+			return tx
+		}
+	}
+	return nil
+}

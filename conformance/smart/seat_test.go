@@ -1,0 +1,150 @@
+package smart
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// seat is a browser of a walk, with what the model knows of it.
+type seat struct {
+	*browser
+	name     string
+	visit    int
+	sessions map[string]*modelSession // by kind
+	tx       *modelTransaction        // of the page that is shown; nil for none
+	page     []*shown                 // forms of the page
+}
+
+// shown is a form as a page showed it.
+type shown struct {
+	form
+	name    string
+	by      *seat
+	visit   int
+	tx      *modelTransaction
+	session *modelSession
+}
+
+// ticks is what a form of the consent page says.
+type ticks struct {
+	tx                         *modelTransaction
+	honest                     bool // posted in the browser and the session in which the page was shown
+	allow, offline             bool
+	groups, categories, writes []string
+	offered                    []string // categories
+}
+
+// kindOf returns the kind of session that a person has.
+func kindOf(personKind string) string {
+	if personKind == "patient" {
+		return "patient"
+	}
+	return "staff"
+}
+
+// cookie returns the session cookie of a kind.
+func (b *seat) cookie(kind string) string { return b.cookies["carerecord-"+kind] }
+
+// saw takes note of the page that a browser shows, and of the activity of its sessions.
+func (w *walk) saw(b *seat) {
+	w.Helper()
+	b.page = nil
+	for i := len(b.visited) - 1; i >= 0; i-- {
+		if rest, ok := strings.CutPrefix(b.visited[i], "/oauth/transaction/"); ok {
+			id, _, _ := strings.Cut(rest, "/")
+			b.tx = w.transaction(id)
+			break
+		}
+	}
+	for _, s := range b.sessions {
+		if alive, _ := s.alive(w.now); alive {
+			s.last = w.now
+		}
+	}
+	if b.browser.page.code != 200 {
+		return
+	}
+	forms := b.forms()
+	for _, name := range slices.Sorted(maps.Keys(forms)) {
+		f := &shown{form: forms[name], name: name, by: b, visit: b.visit, tx: b.tx}
+		if f.offers["person"] != nil {
+			f.name = "sign-in"
+		}
+		switch f.name {
+		case "decision", "patient", "search", "kind", "sign-in":
+		default:
+			continue // the page header has a form too
+		}
+		if b.tx != nil && f.name != "sign-in" && b.tx.kind != "" {
+			if f.session = b.sessions[b.tx.kind]; f.session != nil {
+				f.session.touched = w.now
+			}
+		}
+		b.page = append(b.page, f)
+		w.forms = append(w.forms, f)
+	}
+	if len(w.forms) > 12 {
+		w.forms = w.forms[len(w.forms)-12:]
+	}
+}
+
+// arrived takes note of an address to which the browser was sent away. act is the form that led to it; nil for none.
+func (w *walk) arrived(b *seat, location string, act *ticks) {
+	w.Helper()
+	u, err := url.Parse(location)
+	if err != nil || !strings.HasPrefix(location, redirect+"?") {
+		w.Errorf("SMART-083, T16: the browser was sent to %s", location)
+		return
+	}
+	q := u.Query()
+	i := slices.IndexFunc(w.transactions, func(tx *modelTransaction) bool { return tx.state == q.Get("state") })
+	code := q.Get("code")
+	if i < 0 {
+		if code != "" {
+			w.Errorf("SMART-090: a code for a request that was not taken: %s", location)
+		}
+		return
+	}
+	tx := w.transactions[i]
+	if b.tx, b.page = nil, nil; code == "" {
+		w.note("→ %s", q.Get("error"))
+		if tx.browser == b {
+			tx.done = true
+		}
+		return
+	}
+	w.note("→ code of %s", tx.state)
+	s := b.sessions[tx.kind]
+	if problem := w.mayGrant(b, tx, act, w.now); problem != "" {
+		w.Errorf("SMART-090, 093, 094, 163: a code arrived in browser %s for %+v: %s", b.name, *tx, problem)
+		return
+	}
+	tx.done = true
+	g := &modelGrant{client: tx.client, user: s.user, requested: tx.scope, ticks: act, launched: tx.launch != nil, session: s, made: w.now, ends: w.now.Add(codeAndToken)}
+	person, _ := w.policy.Person(s.user)
+	switch {
+	case person.Kind == "patient":
+		g.patient = "t1." + s.user
+	case tx.launch != nil:
+		g.patient = tx.launch.patient
+	case needsPatient(tx.scope):
+		g.patient = tx.patient
+	}
+	asked := strings.Fields(tx.scope)
+	g.offline = slices.Contains(asked, "offline_access") && offline(tx.client) && (act == nil || act.offline)
+	// A client that may have offline access, and whose person refuses it, has no online access either.
+	g.online = slices.Contains(asked, "online_access") && tx.launch != nil && !(slices.Contains(asked, "offline_access") && offline(tx.client))
+	switch {
+	case g.offline:
+		g.ends = w.now.Add(year)
+	case g.online:
+		g.ends = s.started.Add(twelveHours)
+	}
+	w.grants = append(w.grants, g)
+	w.codes = append(w.codes, &modelCode{value: code, client: tx.client, tx: tx, grant: g, ends: w.now.Add(minute)})
+}
+
+// offline reports whether a client may have offline access.
+func offline(client string) bool { return client == "app" || client == "secret" }

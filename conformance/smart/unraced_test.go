@@ -1,0 +1,5 @@
+//go:build !race
+
+package smart
+
+const raced = false

@@ -1,0 +1,202 @@
+package smart
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"carerecord/interop/smart/grants"
+)
+
+const (
+	minute       = time.Minute
+	twelveHours  = 12 * time.Hour
+	year         = 365 * 24 * time.Hour
+	codeAndToken = 16 * time.Minute // life of a grant without access beyond its first token
+)
+
+// walk is one random walk: honest and hostile steps in two browsers, of clients and of operators, compared with a model.
+type walk struct {
+	*world
+	*rand.Rand
+	*model
+	seats []*seat
+	forms []*shown // the last ones that any browser showed
+	log   []string
+}
+
+func (w *walk) note(format string, args ...any) {
+	w.log[len(w.log)-1] += " " + fmt.Sprintf(format, args...)
+}
+
+// one returns one of some values.
+func one[T any](w *walk, list []T) T { return list[w.IntN(len(list))] }
+
+// step is one thing that a person, a client, an operator or an attacker does. It does nothing where it makes no sense.
+type step struct {
+	name   string
+	weight int
+	do     func(*walk)
+}
+
+func steps() []step {
+	return []step{
+		{"open", 14, (*walk).open}, {"open wrongly", 4, (*walk).openWrongly}, {"answer", 40, (*walk).answer}, {"old form", 8, (*walk).oldForm}, {"return", 8, (*walk).returnTo},
+		{"sign out", 2, (*walk).signOut}, {"stop", 2, (*walk).stop},
+		{"exchange", 20, (*walk).exchangeCode}, {"exchange at once", 2, (*walk).exchangeAtOnce}, {"refresh", 14, (*walk).refreshToken}, {"revoke", 3, (*walk).revoke}, {"introspect", 3, (*walk).introspect},
+		{"announce", 5, (*walk).announceLaunch}, {"backend", 1, (*walk).credentials},
+		{"suspend", 1, (*walk).suspend}, {"resume", 2, (*walk).resume}, {"end all", 1, (*walk).endAll}, {"clock", 3, (*walk).clock},
+	}
+}
+
+// run makes some steps and checks after each.
+func (w *walk) run(n int) {
+	w.Helper()
+	for i := range 2 {
+		w.seats = append(w.seats, &seat{browser: w.browser(), name: string("AB"[i]), sessions: map[string]*modelSession{}})
+	}
+	all, total := steps(), 0
+	for _, s := range all {
+		total += s.weight
+	}
+	first := []string{"announce", "open", "answer", "answer", "answer", "answer", "exchange", "refresh"} // so that most walks have tokens
+	for n := range n {
+		if !w.safe {
+			w.now = w.now.Add(time.Second)
+		}
+		at := w.IntN(total)
+		i := slices.IndexFunc(all, func(s step) bool { at -= s.weight; return at < 0 })
+		if n < len(first) {
+			i = slices.IndexFunc(all, func(s step) bool { return s.name == first[n] })
+		}
+		w.log = append(w.log, all[i].name)
+		all[i].do(w)
+		if w.check(w.IntN(8) == 0); w.Failed() {
+			return
+		}
+	}
+	if w.check(true); !w.Failed() {
+		w.checkLists()
+	}
+}
+
+// walks are how many walks a test makes, and of what.
+type walks struct {
+	engine                   string
+	n                        int
+	first                    uint64
+	perWorld, steps, walkers int
+	open                     func(t *testing.T, clock func() time.Time) engine
+}
+
+// seeds returns the first seed and the number of walks: CARERECORD_WALK_SEED repeats one, CARERECORD_SOAK multiplies, and
+// with the race detector there are fewer.
+func (c walks) seeds(t *testing.T) (first uint64, n int) {
+	number := func(name string) (uint64, bool) {
+		text := os.Getenv(name)
+		v, err := strconv.ParseUint(text, 10, 64)
+		if text != "" && err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return v, text != ""
+	}
+	if seed, set := number("CARERECORD_WALK_SEED"); set {
+		return seed, 1
+	}
+	if n = c.n; raced {
+		n = max(n/20, 2) // each takes about six times as long
+	}
+	if times, set := number("CARERECORD_SOAK"); set {
+		n *= int(times)
+	}
+	return c.first, n
+}
+
+// tally counts what walks have done.
+type tally struct{ transactions, grants, access, refresh atomic.Int64 }
+
+func (c walks) run(t *testing.T) {
+	first, n := c.seeds(t)
+	var w *world
+	began, made := time.Now(), 0
+	var total tally
+	for i := range n {
+		if i%c.perWorld == 0 {
+			w = openWorld(t, func(clock func() time.Time) engine { return c.open(t, clock) }, c.walkers)
+		}
+		c.one(t, w, first+uint64(i), &total)
+		if made++; t.Failed() {
+			break
+		}
+		w.tidy()
+	}
+	t.Logf("%d walks of %d steps on %s in %s: %d transactions, %d grants, %d access tokens, %d refresh tokens", made, c.steps, c.engine, time.Since(began).Round(time.Millisecond),
+		total.transactions.Load(), total.grants.Load(), total.access.Load(), total.refresh.Load())
+}
+
+// one runs the walk of a seed. Several walkers of it run at once, each at another server.
+func (c walks) one(t *testing.T, w *world, seed uint64, total *tally) {
+	t.Helper()
+	if c.walkers == 1 {
+		c.walk(t, w, seed, 0, total)
+		return
+	}
+	t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+		for i := range c.walkers {
+			t.Run(fmt.Sprint("walker ", i), func(t *testing.T) {
+				t.Parallel()
+				c.walk(t, w, seed, i, total)
+			})
+		}
+	})
+}
+
+func (c walks) walk(t *testing.T, shared *world, seed uint64, number int, total *tally) {
+	t.Helper()
+	own := shared
+	if c.walkers > 1 {
+		own = &world{TB: t, engine: shared.engine, now: shared.now, servers: shared.servers[number : number+1], smart: shared.smart, policy: shared.policy, key: shared.key,
+			ids: shared.ids, secrets: shared.secrets, requests: int(seed)<<24 + number<<23}
+	}
+	w := &walk{world: own, Rand: rand.New(rand.NewPCG(seed, uint64(number))), model: newModel(c.walkers > 1)}
+	defer func() {
+		if t.Failed() {
+			t.Logf("CARERECORD_WALK_SEED=%d repeats this walk on a %s store; its steps:\n%s", seed, c.engine, strings.Join(w.log, "\n"))
+		}
+	}()
+	w.run(c.steps)
+	total.transactions.Add(int64(len(w.transactions)))
+	total.grants.Add(int64(len(w.grants)))
+	total.access.Add(int64(len(w.access)))
+	total.refresh.Add(int64(len(w.refresh)))
+}
+
+// tidy removes what a walk has left, so that walks take equally long, and makes every client active.
+func (w *world) tidy() {
+	w.Helper()
+	w.now = w.now.Add(time.Second)
+	w.must(w.smart[0].Grants.EndAll(w.Context(), "test", grants.Of{}))
+	for v, err := range w.engine.Values(w.Context(), "") {
+		w.must(err)
+		if strings.HasPrefix(v.Key, "smart/client/") {
+			continue
+		}
+		_, _ = w.engine.Take(w.Context(), v.Key) // it may have expired
+	}
+	for _, id := range w.ids {
+		c, err := w.smart[0].Clients.Get(w.Context(), id)
+		w.must(err)
+		if c.Status == "suspended" {
+			_, err = w.smart[0].Clients.Resume(w.Context(), "test", id)
+			w.must(err)
+		}
+	}
+	w.log.Reset()
+	w.now = w.now.Add(time.Second)
+}
