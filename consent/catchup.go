@@ -134,7 +134,7 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p re
 	defer g.reads.begin()()
 	began := g.backlog.Epoch()
 	err = g.store.Read(ctx, func(snap store.Snapshot) error {
-		c := (&View{guard: g, index: g.index, snap: snap, epoch: began}).newCommitBuilder()
+		c := (&View{guard: g, index: g.index, snap: &cachedSnap{Snapshot: snap}, epoch: began}).newCommitBuilder()
 		c.backlogPage = true
 		pages, err := c.keyNames(ctx, names, size, &p)
 		if err != nil || len(pages) == 0 {

@@ -86,6 +86,36 @@ func TestManyNameAPatient(t *testing.T) {
 	}
 }
 
+// TestPagesReadAPatientOnce: rekeying the rows of a Patient reads the Patient once for a page and not for each row: on
+// MongoDB every such read is a command.
+func TestPagesReadAPatientOnce(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	look := &countingStore{Store: r.db}
+	r.reopen(look)
+	r.mustPut(r.source("G"), patientWith("G.1", number))
+	r.named(many, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
+	r.caughtUp()
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"the number changes", func() { r.mustPut(r.source("G"), patientWith("G.1", "9990000026")) }},
+		{"the number goes", func() { r.mustPut(r.source("G"), body("Patient", "G.1", "")) }},
+		{"the number arrives", func() { r.mustPut(r.source("G"), patientWith("G.1", number)) }},
+		{"deleted", func() { r.delete(r.source("G"), "Patient", "G.1") }},
+		{"restored", func() { r.mustPut(r.source("G"), patientWith("G.1", number)) }},
+	} {
+		look.gets = 0
+		step.do()
+		r.caughtUp()
+		if look.gets > many/5 {
+			t.Errorf("%s: %d documents were read one by one for %d rows, want at most %d", step.name, look.gets, many, many/5)
+		}
+		t.Logf("%s: %d documents were read one by one", step.name, look.gets)
+	}
+	r.checked()
+}
+
 func (r *region) seenBy(ods, typ string) int {
 	r.Helper()
 	n, _, err := r.count(r.staff(ods), typ, "")

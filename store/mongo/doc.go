@@ -65,6 +65,8 @@
 // and cached for a while; a wrong estimate costs time only. Keyset paging
 // (After) is two finds, the rest of the partition and then the later partitions, each
 // one range of the index.
+// A range of one partition is ordered by o alone: if the order names p too, MongoDB 4.4 sorts the whole
+// range, because K is multikey.
 //
 // # Transactions
 //

@@ -81,7 +81,11 @@ func shapeOf(command bson.Raw) (what string, err error) {
 	if found {
 		kind = "find"
 	}
-	if sort, ok := command.Lookup("sort").DocumentOK(); ok && sort.String() != `{"p": {"$numberInt":"1"},"o": {"$numberInt":"1"}}` {
+	order := `{"p": {"$numberInt":"1"},"o": {"$numberInt":"1"}}`
+	if _, one := filter.Lookup("p").AsInt64OK(); one {
+		order = `{"o": {"$numberInt":"1"}}`
+	}
+	if sort, ok := command.Lookup("sort").DocumentOK(); ok && sort.String() != order {
 		return "", fmt.Errorf("sort %s", sort)
 	}
 	return fmt.Sprintf("%s k %d p %d", kind, postings, places), nil

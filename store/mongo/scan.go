@@ -99,26 +99,15 @@ func (s *snap) walk(ctx context.Context, q store.Query, e keyCondition, width in
 	if len(e.also) > 0 && !s.db.noHints { // only narrows: Match decides
 		base = append(base, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(e.also)}}})
 	}
-	filters := []bson.D{base}
-	switch {
-	case q.Partitions != nil:
-		filters = s.partitionFilters(base, q)
-	case q.After != nil:
-		partition, sortKey := int64(q.After.Partition), binary(q.After.SortKey[:])
-		filters = []bson.D{
-			append(slices.Clone(base), bson.E{Key: "p", Value: partition}, bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: sortKey}}}),
-			append(slices.Clone(base), bson.E{Key: "p", Value: bson.D{{Key: "$gt", Value: partition}}}),
-		}
-	}
 	return func(yield func(store.Doc, error) bool) {
-		for _, filter := range filters {
-			o := s.db.hint(byPosting).SetSort(rowOrder()).SetBatchSize(s.batchSize(q.KeysOnly, width))
+		for _, r := range s.postingRanges(base, q) {
+			o := s.db.hint(byPosting).SetSort(r.order).SetBatchSize(s.batchSize(q.KeysOnly, width))
 			if q.KeysOnly {
 				o.SetProjection(withoutBody())
 			} else {
 				o.SetProjection(bson.D{{Key: "k", Value: 0}})
 			}
-			for d, err := range s.find(ctx, s.db.res, filter, o) {
+			for d, err := range s.find(ctx, s.db.res, r.filter, o) {
 				if !yield(d, err) || err != nil {
 					return
 				}

@@ -16,6 +16,7 @@ type Cutoffs struct {
 	Users         map[string]time.Time `json:"users,omitempty"`
 }
 
+// cutoffsKey begins a new epoch of the ledger whenever it is written (ledger.Epoch).
 const cutoffsKey = "smart/cutoffs"
 
 // ends reports whether a cutoff ends a grant.

@@ -15,9 +15,12 @@ type Epoch struct{ n atomic.Uint64 }
 // Now returns the current epoch. Read it before the values that are kept.
 func (e *Epoch) Now() uint64 { return e.n.Load() }
 
-// ending are the keys whose change or removal may end a token.
+// cutoffs is the key of the value that ends tokens even when it is new.
+const cutoffs = "smart/cutoffs"
+
+// ending reports the keys whose change or removal may end a token.
 func ending(key string) bool {
-	for _, prefix := range [...]string{"smart/at/", "smart/grant/", "smart/client/", "smart/cutoffs"} {
+	for _, prefix := range [...]string{"smart/at/", "smart/grant/", "smart/client/", cutoffs} {
 		if strings.HasPrefix(key, prefix) {
 			return true
 		}
@@ -32,7 +35,7 @@ func (e *Epoch) note(values []store.StateWrite) {
 		return
 	}
 	for _, v := range values {
-		if !v.New && ending(v.Key) {
+		if ending(v.Key) && (!v.New || v.Key == cutoffs) { // a new token, grant or client ends nothing
 			e.n.Add(1)
 			return
 		}
