@@ -152,7 +152,7 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 		return "the client is suspended"
 	case !alive:
 		return "nobody has signed in"
-	case tx.login && !s.started.After(tx.made):
+	case tx.login && s.started.Before(tx.made):
 		return "the app wants a new sign-in"
 	}
 	person, _ := b.w.policy.Person(s.user)
