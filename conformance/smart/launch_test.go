@@ -190,3 +190,26 @@ func (b *browser) transaction() string {
 	id, _, _ := strings.Cut(rest, "/")
 	return id
 }
+
+// TestChoiceOfAnother: a patient whom one user chose is not the choice of the next one who signs in in the browser (SMART-145).
+func TestChoiceOfAnother(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browser()
+	b.open(site + "/oauth/authorize?" + w.authorization("clinical", "launch/patient patient/Observation.rs").Encode())
+	b.signIn("doctor")
+	b.submit("search", url.Values{"number": {bobsNumber}})
+	b.submit("patient", url.Values{"patient": {"t1.bob"}})
+	if !has(b.forms(), "decision") {
+		t.Fatalf("the doctor has no consent page: %d", b.page.code)
+	}
+	first := b.transaction()
+	w.now = w.now.Add(time.Second)
+	params := w.authorization("clinical", "user/Observation.rs")
+	params.Set("prompt", "login")
+	b.open(site + "/oauth/authorize?" + params.Encode())
+	b.signIn("nurse")
+	b.open(site + "/oauth/transaction/" + first)
+	if forms := b.forms(); has(forms, "decision") || strings.Contains(b.page.text, "Bob") {
+		t.Errorf("SMART-145: the nurse is asked about the patient whom the doctor chose: %v", forms)
+	}
+}
