@@ -42,7 +42,16 @@ func TestDrain(t *testing.T) {
 	s := onPebble(t).start("--demo")
 	body := `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":` + basic("xac01.drained", "kept") + `,"request":{"method":"PUT","url":"Basic/xac01.drained"}}]}`
 	s.token(trustClient)
-	running := s.raw(s.requestHead("POST", "", len(body)) + body[:50])
+	// The answer 100 says that the server has begun to read the body: the request is running.
+	head := strings.Replace(s.requestHead("POST", "", len(body)), "Content-Type", "Expect: 100-continue\r\nContent-Type", 1)
+	running := s.raw(head)
+	answers := bufio.NewReader(running)
+	if begun, err := http.ReadResponse(answers, nil); err != nil || begun.StatusCode != http.StatusContinue {
+		t.Fatalf("got %v %v, want 100", begun, err)
+	}
+	if _, err := running.Write([]byte(body[:50])); err != nil {
+		t.Fatal(err)
+	}
 	idle := s.raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 	answered, err := http.ReadResponse(bufio.NewReader(idle), nil)
 	if err != nil || answered.StatusCode != 200 {
@@ -65,7 +74,7 @@ func TestDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	running.SetReadDeadline(time.Now().Add(drainTime))
-	resp, err := http.ReadResponse(bufio.NewReader(running), nil)
+	resp, err := http.ReadResponse(answers, nil)
 	if err != nil {
 		t.Fatalf("LIM-009: the running request got no answer: %v\n%s", err, s.output)
 	}
