@@ -90,7 +90,9 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatie
 				matches = those(matches, func(p store.Doc) bool { return slices.Contains(group, personKey(p)) })
 			}
 		}
-		matches = those(matches, shown)
+		if len(matches) > 1 { // one Patient is the one who is named, and costs no more than an absent one (CON-1510)
+			matches = those(matches, shown)
+		}
 		if err == nil && !slices.Contains(group, personKey(matches[0])) {
 			group, err = g.groupOf(ctx, snap, personKey(matches[0]))
 		}

@@ -45,6 +45,10 @@ func TestHiddenTakesAsLongAsAbsent(t *testing.T) {
 	} {
 		times := s.measure(samples, c.hidden, c.absent)
 		longer := shareAbove(times[0], times[1])
+		if longer < 0.4 || longer > 0.6 { // by chance, or while another test was busy: more samples decide
+			times = s.measure(3*samples, c.hidden, c.absent)
+			longer = shareAbove(times[0], times[1])
+		}
 		slices.Sort(times[0])
 		slices.Sort(times[1])
 		distance := ksDistance(times[0], times[1])
