@@ -35,16 +35,16 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 	serve := func(h oauth.Handler) http.HandlerFunc { return oauth.Serve(s.cfg.Log, h) }
 	d := s.documents
 	all := map[string]endpoint{
-		"GET /fhir/.well-known/smart-configuration":        {d.SMART, anyOrigin},
-		"GET /fhir/.well-known/openid-configuration":       {d.OpenID, anyOrigin},
-		"GET /fhir/.well-known/oauth-authorization-server": {d.OpenID, anyOrigin},
-		"GET /.well-known/oauth-authorization-server/fhir": {d.OpenID, anyOrigin},
-		"GET /oauth/jwks.json":                             {d.Keys, anyOrigin},
-		"POST /oauth/token":                                {serve(t.Serve), registeredOrigin},
-		"POST /oauth/revoke":                               {serve(r.Serve), registeredOrigin},
-		"POST /oauth/introspect":                           {serve(i.Serve), noOrigin},
+		"GET /fhir/.well-known/smart-configuration": {d.SMART, anyOrigin},
+		"GET /oauth/jwks.json":                      {d.Keys, anyOrigin},
+		"POST /oauth/token":                         {serve(t.Serve), registeredOrigin},
+		"POST /oauth/revoke":                        {serve(r.Serve), registeredOrigin},
+		"POST /oauth/introspect":                    {serve(i.Serve), noOrigin},
 	}
-	if s.users != nil {
+	if s.users != nil { // these describe and serve people who sign in
+		for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
+			all["GET "+path] = endpoint{d.OpenID, anyOrigin}
+		}
 		all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
 	}
 	return all

@@ -1,14 +1,11 @@
 package authorize
 
 import (
-	"errors"
 	"net/url"
 
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
-	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
-	"carerecord/store"
 )
 
 // grant ends the transaction with a grant and a code, in one step with its audit record, and sends the browser back to the client.
@@ -46,12 +43,10 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set) error {
 	g.Scopes = set.String()
 	event := e.event(q, p, "authorization")
 	event.Of = "grant/" + g.ID
-	code, err := e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, []store.StateWrite{p.stored.Remove()}...)
+	code, err := e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, p.stored.Remove())
 	switch {
 	case ledger.Changed(err):
 		return errEnded
-	case errors.Is(err, store.ErrUnavailable):
-		return oauth.Unavailable(err)
 	case err != nil:
 		return err
 	}
