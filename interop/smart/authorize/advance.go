@@ -111,8 +111,7 @@ func (e *Endpoint) kind(q *request, p *progress) error {
 	if q.r.Method == http.MethodPost && q.step == stepKind {
 		return nil // the form answers it
 	}
-	page := pages.SignIn{Action: Continue(q.id) + "/" + stepKind, App: p.client.Name, Kinds: []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}}
-	return e.show(q, p, http.StatusOK, page)
+	return e.show(q, p, http.StatusOK, kindPage(q, p))
 }
 
 // signedIn needs a session of the kind; without one it sends the browser to sign in.

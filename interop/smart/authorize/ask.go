@@ -10,6 +10,7 @@ import (
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/screen"
+	"carerecord/interop/smart/session"
 )
 
 // The last parts of the paths of forms.
@@ -43,6 +44,12 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 // confirmed reports whether no consent page is shown: an administrator approved the scopes of an app for staff (SMART-220).
 func (e *Endpoint) confirmed(p *progress) bool {
 	return p.person.Kind != clients.ForPatients && p.client.Confirmed && !has(p.t.Prompt, "consent")
+}
+
+// kindPage asks which kind of people signs in (SMART-189).
+func kindPage(q *request, p *progress) pages.SignIn {
+	return pages.SignIn{Action: Continue(q.id) + "/" + stepKind, App: p.client.Name,
+		Kinds: []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}}
 }
 
 func (e *Endpoint) searchPage(q *request, p *progress) pages.PatientSearch {

@@ -42,8 +42,8 @@ func (e *Endpoint) post(q *request) error {
 func (e *Endpoint) postKind(q *request, p *progress) error {
 	kind := session.Kind(q.r.PostForm.Get("kind"))
 	if !kind.Known() {
-		page := pages.SignIn{Action: Continue(q.id) + "/" + stepKind, App: p.client.Name, Unanswered: true,
-			Kinds: []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}}
+		page := kindPage(q, p)
+		page.Unanswered = true
 		return e.show(q, p, http.StatusBadRequest, page)
 	}
 	p.t.Kind = kind
