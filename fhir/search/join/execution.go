@@ -87,7 +87,7 @@ func (x *execution) run(ctx context.Context) error {
 }
 
 // setBudget sets what the reverse scan may read before its first row. A scan that needs more is tried again once the
-// forward scan has read four times as much, with four times the budget: so a page costs a small multiple of the cheaper scan.
+// forward scan has read four times as much, with four times the budget: so a scan that is given up adds a part of the rows of the other one.
 func (x *execution) setBudget(n int) {
 	x.budget = n
 	if x.reverse != nil && x.reverse.setBudget != nil {

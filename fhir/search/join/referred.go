@@ -20,7 +20,7 @@ type referredPatients struct {
 	exec      *Executor
 	has       Has
 	referrers *Stream
-	budget    int                    // documents that loadStrays may read
+	budget    int                    // rows that loadStrays may take from referrers
 	strays    []store.RowID          // of Patients to whom another partition refers, sorted
 	strayIDs  map[store.RowID]string // their ids; nil before loadStrays
 }
