@@ -22,6 +22,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"carerecord/conformance/capability"
 	"carerecord/conformance/servertest"
 	"carerecord/consent"
 	"carerecord/consent/policy"
@@ -149,7 +150,7 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600})
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
-				c.Verify, c.AllowsOrigin = as.Verify, as.Clients.Allows
+				c.Verify, c.AllowsOrigin, c.Security = as.Verify, as.Clients.AllowsOrigin, capability.Security(as.Endpoints())
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()

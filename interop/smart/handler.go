@@ -162,7 +162,7 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" {
 		h.Set("Access-Control-Allow-Methods", method)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id, traceparent")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -176,7 +176,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	if origin == "" || origin == "null" {
 		return nil
 	}
-	allowed, err := s.Clients.Allows(r.Context(), origin)
+	allowed, err := s.Clients.AllowsOrigin(r.Context(), origin, "")
 	if allowed {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, WWW-Authenticate")

@@ -10,6 +10,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/discovery"
@@ -83,7 +84,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	var err error
-	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public()})
+	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Endpoints: s.Endpoints(), Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public()})
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +111,15 @@ func (s *Server) Import(ctx context.Context, who string) error {
 // Verify returns the Principal of a request to the resource server.
 func (s *Server) Verify(ctx context.Context, h http.Header, address string) (consent.Principal, error) {
 	return s.Resource.Verify(ctx, h, address)
+}
+
+// Endpoints returns the absolute URLs of the endpoints, which come from the settings alone (SMART-002).
+func (s *Server) Endpoints() discovery.Endpoints {
+	e := discovery.Endpoints{Token: s.cfg.Site + "/oauth/token", Introspect: s.cfg.Site + "/oauth/introspect", Revoke: s.cfg.Site + "/oauth/revoke"}
+	if s.users != nil {
+		e.Authorize, e.Manage = s.cfg.Site+authorize.Path, s.cfg.Site+AppsPath
+	}
+	return e
 }
 
 // capabilities are those of SMART that work.

@@ -25,6 +25,7 @@ type Registry struct {
 	// OneOperator permits an approval by who proposed it: of a demonstration, which one person runs.
 	OneOperator bool
 	cache       decoded
+	origins     keptOrigins
 }
 
 // The errors of a Registry that a caller may tell apart.
@@ -71,13 +72,6 @@ func (r *Registry) List(ctx context.Context) ([]*Client, error) {
 	}
 	slices.SortFunc(all, func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
-}
-
-// Allows reports whether a web page of an origin may call on behalf of some active client (SMART-472).
-func (r *Registry) Allows(ctx context.Context, origin string) (bool, error) {
-	all, err := r.List(ctx)
-	now := r.Ledger.Now()
-	return slices.ContainsFunc(all, func(c *Client) bool { return c.Serves(now) && slices.Contains(c.Origins, origin) }), err
 }
 
 // Add proposes a client and returns it, pending, with its new id (SMART-053).

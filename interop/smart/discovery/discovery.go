@@ -18,13 +18,17 @@ type Config struct {
 	Base string // the FHIR base, which is the issuer (SMART-001)
 	Site string // the address of the site, without /fhir
 	// Users: people can sign in, so the code flow works. Without it, backend clients alone are served.
-	Users bool
+	Users     bool
+	Endpoints Endpoints
 	// Capabilities are those of SMART that work.
 	Capabilities []string
 	// Scopes are examples of scopes that work (SMART-026).
 	Scopes []string
 	Keys   jose.JSONWebKeySet
 }
+
+// Endpoints are the absolute URLs of the endpoints. Those for people are empty where nobody can sign in.
+type Endpoints struct{ Authorize, Token, Introspect, Revoke, Manage string }
 
 // Documents are the discovery documents.
 type Documents struct{ smart, openID, keys document }
@@ -39,9 +43,9 @@ func New(c Config) (*Documents, error) {
 	common := map[string]any{
 		"issuer":                                c.Base,
 		"jwks_uri":                              c.Site + "/oauth/jwks.json",
-		"token_endpoint":                        c.Site + "/oauth/token",
-		"introspection_endpoint":                c.Site + "/oauth/introspect",
-		"revocation_endpoint":                   c.Site + "/oauth/revoke",
+		"token_endpoint":                        c.Endpoints.Token,
+		"introspection_endpoint":                c.Endpoints.Introspect,
+		"revocation_endpoint":                   c.Endpoints.Revoke,
 		"scopes_supported":                      c.Scopes,
 		"response_types_supported":              []string{"code"},
 		"code_challenge_methods_supported":      []string{"S256"},
@@ -50,7 +54,8 @@ func New(c Config) (*Documents, error) {
 		"grant_types_supported":                            []string{"authorization_code", "client_credentials"},
 	}
 	if c.Users {
-		common["authorization_endpoint"] = c.Site + "/oauth/authorize"
+		common["authorization_endpoint"] = c.Endpoints.Authorize
+		common["management_endpoint"] = c.Endpoints.Manage
 	} else {
 		common["grant_types_supported"] = []string{"client_credentials"}
 		delete(common, "issuer")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"carerecord/conformance/capability"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
@@ -124,14 +125,15 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 		return err
 	}
 	base := n.cfg.PublicURL + "/fhir"
-	var origins func(context.Context, string) (bool, error)
+	var origins func(ctx context.Context, origin, client string) (bool, error)
+	var security capability.Security
 	if n.smart != nil {
-		origins = n.smart.Clients.Allows
+		origins, security = n.smart.Clients.AllowsOrigin, capability.Security(n.smart.Endpoints())
 	}
 	n.unidentifiedRate = limits.rest.UnidentifiedRate
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
 	n.rest = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
-		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Clock: time.Now, Log: n.log,
+		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Security: security, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
 	return n.rest.Prepare()
 }
