@@ -138,6 +138,6 @@ func (s *Server) examples() []string {
 	if s.users == nil {
 		return backend
 	}
-	return append(backend, "openid", "fhirUser", "launch", "launch/patient", "offline_access", "online_access", "patient/*.rs", "patient/Observation.read", "user/*.rs",
+	return append(backend, "openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access", "patient/*.rs", "patient/Observation.read", "user/*.rs",
 		"patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory")
 }

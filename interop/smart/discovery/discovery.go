@@ -69,7 +69,7 @@ func New(c Config) (*Documents, error) {
 	openID := map[string]any{
 		"issuer": c.Base, "jwks_uri": c.Site + "/oauth/jwks.json",
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
-		"claims_supported": []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser"},
+		"claims_supported": []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser", "name"},
 		"authorization_response_iss_parameter_supported": true,
 		"grant_types_supported":                          []string{"authorization_code", "client_credentials", "refresh_token"},
 	}

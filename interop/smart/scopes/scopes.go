@@ -16,6 +16,7 @@ import (
 const (
 	OpenID          = "openid"
 	FHIRUser        = "fhirUser"
+	Profile         = "profile"
 	Launch          = "launch"
 	LaunchPatient   = "launch/patient"
 	LaunchEncounter = "launch/encounter"
@@ -38,7 +39,7 @@ type Set struct {
 // known reports the scopes that are not of resources and that this server understands.
 func known(token string) bool {
 	switch token {
-	case OpenID, FHIRUser, Launch, LaunchPatient, LaunchEncounter, OfflineAccess, OnlineAccess:
+	case OpenID, FHIRUser, Profile, Launch, LaunchPatient, LaunchEncounter, OfflineAccess, OnlineAccess:
 		return true
 	}
 	return false
