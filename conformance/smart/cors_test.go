@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestCORS: which web pages may call which endpoint (SMART-470 to 474, T26).
+// TestCORS: which web pages may call which endpoint (SMART-470 to 474, SMART-T26).
 func TestCORS(t *testing.T) {
 	w := newWorld(t, nil, 1)
 	origins := map[string]bool{"https://app.example": true, "https://evil.example": false, "null": false, "https://app.example.evil.example": false, "https://sub.app.example": false, "http://app.example": false}

@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "consent", "apps", "sessions", "signed-out", "home", "sample-people"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "consent", "apps", "sessions", "signed-out", "home", "developers", "sample-people"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -112,6 +112,8 @@ type Home struct {
 	People   []HomePerson
 	Clients  []HomeClient
 	Requests []HomeRequest
+	// Developers is the path of the page for developers.
+	Developers string
 }
 
 // HomePerson is a sample person who can sign in.

@@ -21,6 +21,7 @@ import (
 	"carerecord/interop/smart/keys"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/printed"
 	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/revoke"
@@ -60,6 +61,7 @@ type Server struct {
 	Resource  *resource.Verifier
 	Printed   *printed.Issuer
 	documents *discovery.Documents
+	answers   oauth.Answers
 	users     *users              // nil where nobody can sign in
 	endpoints map[string]endpoint // by method and path
 }
@@ -91,9 +93,13 @@ func New(cfg Config) (*Server, error) {
 	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token",
 		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
+	s.answers = oauth.Answers{Log: cfg.Log}
+	if s.users != nil {
+		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
+	}
 	s.endpoints = s.newEndpoints(
 		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
-		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Calls: limits.New(0, cfg.Clock)},
+		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(0, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
 	return s, nil
 }

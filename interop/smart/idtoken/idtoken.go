@@ -12,8 +12,8 @@ import (
 	"carerecord/interop/smart/scopes"
 )
 
-// life is how long an ID token is valid (SMART-381).
-const life = 10 * time.Minute
+// Life is how long an ID token is valid (SMART-381).
+const Life = 10 * time.Minute
 
 // Maker makes ID tokens. It is safe for concurrent use.
 type Maker struct {
@@ -38,7 +38,7 @@ type claims struct {
 // Make returns the ID token of a grant for the scopes that were granted. nonce is that of the authorization request; "" for none.
 func (m *Maker) Make(g *grants.Grant, nonce string, granted scopes.Set) (string, error) {
 	now := m.Clock()
-	c := claims{Issuer: m.Issuer, Subject: g.Subject, Audience: g.Client, Issued: now.Unix(), Expires: now.Add(life).Unix(), Nonce: nonce}
+	c := claims{Issuer: m.Issuer, Subject: g.Subject, Audience: g.Client, Issued: now.Unix(), Expires: now.Add(Life).Unix(), Nonce: nonce}
 	if !g.AuthTime.IsZero() {
 		c.AuthTime = g.AuthTime.Unix()
 	}
