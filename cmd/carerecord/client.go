@@ -40,8 +40,8 @@ type clientFlags struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-// send sends a request and prints the answer.
-func (f clientFlags) send(ctx context.Context, request node.ClientRequest) error {
+// send sends a request and prints the answer to out.
+func (f clientFlags) send(ctx context.Context, out io.Writer, request node.ClientRequest) error {
 	cfg, err := f.config()
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (f clientFlags) send(ctx context.Context, request node.ClientRequest) error
 	if err != nil {
 		return err
 	}
-	return f.print(os.Stdout, answer)
+	return f.print(out, answer)
 }
 
 func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
@@ -96,7 +96,7 @@ type clientAddCmd struct {
 }
 
 // Run proposes the client and prints its id.
-func (c *clientAddCmd) Run(ctx context.Context) error {
+func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
 		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, Offline: c.Offline, KeysURL: c.KeysURL}
 	if c.File != "" {
@@ -112,7 +112,7 @@ func (c *clientAddCmd) Run(ctx context.Context) error {
 		}
 		made.Keys = bytes.TrimSpace(keys)
 	}
-	return c.send(ctx, node.ClientRequest{Verb: "add", Client: &made})
+	return c.send(ctx, out, node.ClientRequest{Verb: "add", Client: &made})
 }
 
 // readClient reads a registration. A member that it does not have is an error.
@@ -136,7 +136,7 @@ type clientShowCmd struct {
 }
 
 // Run prints the client as JSON.
-func (c *clientShowCmd) Run(ctx context.Context) error {
+func (c *clientShowCmd) Run(ctx context.Context, out io.Writer) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (c *clientShowCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(os.Stdout)
+	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(answer.Clients[0])
 }
@@ -154,9 +154,9 @@ func (c *clientShowCmd) Run(ctx context.Context) error {
 type clientListCmd struct{ clientFlags }
 
 // Run lists the clients.
-func (c *clientListCmd) Run(ctx context.Context, verb clientVerb) error {
+func (c *clientListCmd) Run(ctx context.Context, out io.Writer, verb clientVerb) error {
 	c.JSON = c.JSON || verb == "export"
-	return c.send(ctx, node.ClientRequest{Verb: string(verb)})
+	return c.send(ctx, out, node.ClientRequest{Verb: string(verb)})
 }
 
 // clientVerb is the name of the command that runs, for types that several commands share.
@@ -169,8 +169,8 @@ type clientVerbCmd struct {
 }
 
 // Run does it.
-func (c *clientVerbCmd) Run(ctx context.Context, verb clientVerb) error {
-	return c.send(ctx, node.ClientRequest{Verb: string(verb), ID: c.ID})
+func (c *clientVerbCmd) Run(ctx context.Context, out io.Writer, verb clientVerb) error {
+	return c.send(ctx, out, node.ClientRequest{Verb: string(verb), ID: c.ID})
 }
 
 // clientChangeCmd proposes another registration.
@@ -181,12 +181,12 @@ type clientChangeCmd struct {
 }
 
 // Run proposes it.
-func (c *clientChangeCmd) Run(ctx context.Context) error {
+func (c *clientChangeCmd) Run(ctx context.Context, out io.Writer) error {
 	with, err := readClient(c.File)
 	if err != nil {
 		return err
 	}
-	return c.send(ctx, node.ClientRequest{Verb: "change", ID: c.ID, Client: &with})
+	return c.send(ctx, out, node.ClientRequest{Verb: "change", ID: c.ID, Client: &with})
 }
 
 // clientApproveCmd approves a proposal.
@@ -197,8 +197,8 @@ type clientApproveCmd struct {
 }
 
 // Run approves it.
-func (c *clientApproveCmd) Run(ctx context.Context) error {
-	return c.send(ctx, node.ClientRequest{Verb: "approve", ID: c.ID, Digest: c.Digest})
+func (c *clientApproveCmd) Run(ctx context.Context, out io.Writer) error {
+	return c.send(ctx, out, node.ClientRequest{Verb: "approve", ID: c.ID, Digest: c.Digest})
 }
 
 // clientSetKeysCmd proposes keys.
@@ -210,7 +210,7 @@ type clientSetKeysCmd struct {
 }
 
 // Run proposes them.
-func (c *clientSetKeysCmd) Run(ctx context.Context) error {
+func (c *clientSetKeysCmd) Run(ctx context.Context, out io.Writer) error {
 	request := node.ClientRequest{Verb: "set-keys", ID: c.ID, URL: c.URL}
 	if c.File != "" {
 		keys, err := os.ReadFile(c.File)
@@ -219,7 +219,7 @@ func (c *clientSetKeysCmd) Run(ctx context.Context) error {
 		}
 		request.Keys = bytes.TrimSpace(keys)
 	}
-	return c.send(ctx, request)
+	return c.send(ctx, out, request)
 }
 
 // clientEndCmd ends grants.
@@ -231,8 +231,8 @@ type clientEndCmd struct {
 }
 
 // Run ends them.
-func (c *clientEndCmd) Run(ctx context.Context) error {
-	return c.send(ctx, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User}})
+func (c *clientEndCmd) Run(ctx context.Context, out io.Writer) error {
+	return c.send(ctx, out, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User}})
 }
 
 // clientImportCmd proposes exported clients.
@@ -242,7 +242,7 @@ type clientImportCmd struct {
 }
 
 // Run proposes them.
-func (c *clientImportCmd) Run(ctx context.Context) error {
+func (c *clientImportCmd) Run(ctx context.Context, out io.Writer) error {
 	text, err := os.ReadFile(c.File)
 	if err != nil {
 		return fmt.Errorf("read the clients: %w", err)
@@ -251,7 +251,7 @@ func (c *clientImportCmd) Run(ctx context.Context) error {
 	if err := json.Unmarshal(text, &exported); err != nil {
 		return fmt.Errorf("read the clients %s: %w", c.File, err)
 	}
-	return c.send(ctx, node.ClientRequest{Verb: "import", Import: exported.Clients})
+	return c.send(ctx, out, node.ClientRequest{Verb: "import", Import: exported.Clients})
 }
 
 // verbOf returns the last word of a command.

@@ -83,7 +83,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	var err error
-	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public()})
+	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public})
 	if err != nil {
 		return nil, err
 	}

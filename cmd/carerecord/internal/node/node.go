@@ -32,6 +32,7 @@ type Node struct {
 	search      *search.Service
 	auditWriter *audit.Writer // nil under AuthOff
 	smart       *smart.Server // nil under --auth off
+	signing     *signing.Keys // nil under --auth off
 	rest        *rest.Server
 
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
@@ -55,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{heldStore: h, policy: folder}
+	n := &Node{heldStore: h, policy: folder, signing: k.signing}
 	n.audited = cfg.Auth.audited()
 	n.engine = cfg.observers.wrap(n.engine)
 	if err := n.wire(ctx, k); err != nil {
@@ -80,8 +81,13 @@ func (c *Config) readFolders() (keys, *policy.Folder, error) {
 		folder, err := c.identityPolicy()
 		return k, folder, err
 	}
-	if k.signing, err = signing.Load(c.KeysDir, c.Auth.makesKeys()); err != nil {
+	if k.signing, err = signing.Load(c.KeysDir, c.Auth.makesKeys(), time.Now); err != nil {
 		return k, nil, err
+	}
+	if c.Auth == AuthDemo {
+		if k.sample, err = signing.Sample(c.KeysDir); err != nil {
+			return k, nil, err
+		}
 	}
 	folder, err := policy.Load(c.PolicyDir)
 	if err != nil {
@@ -202,7 +208,7 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 		return nil, err
 	}
 	n.smart, err = smart.New(smart.Config{Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
 	if err != nil {
 		return nil, err
 	}

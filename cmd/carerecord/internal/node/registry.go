@@ -19,7 +19,7 @@ type ClientRequest struct {
 	Client *clients.Client // for add and change
 	Import []clients.Client
 	Digest string          // that an approval names
-	Keys   json.RawMessage // a JWK set, for set-keys
+	Keys   json.RawMessage `json:",omitempty"` // a JWK set, for set-keys
 	URL    string          // of a JWK set, for set-keys
 	Of     grants.Of       // for end-grants
 }
