@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/interop/smart/clients"
@@ -67,10 +68,18 @@ func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
 	for _, c := range answer.Clients {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.ID, c.Status, c.Kind, c.Name, c.Scopes)
 	}
-	if answer.Digest != "" {
-		fmt.Fprintf(t, "Somebody else approves it with: carerecord client approve %s %s\n", answer.Clients[0].ID, answer.Digest)
+	if err := t.Flush(); err != nil {
+		return err
 	}
-	return t.Flush()
+	for _, c := range answer.Clients {
+		for _, notice := range answer.Notices[c.ID] {
+			fmt.Fprintf(w, "! %s: %s\n", c.ID, notice)
+		}
+	}
+	if answer.Digest != "" {
+		fmt.Fprintf(w, "Somebody else approves it with: carerecord client approve %s %s\n", answer.Clients[0].ID, answer.Digest)
+	}
+	return nil
 }
 
 // clientAddCmd proposes a client.
@@ -90,15 +99,24 @@ type clientAddCmd struct {
 	Right        []string     `help:"__introspect or __launch."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
 	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, such as xac02."`
-	Offline      bool         `help:"It may have access while nobody is signed in."`
-	KeysFile     string       `help:"File of its public keys, a JWK set." type:"existingfile"`
-	KeysURL      string       `help:"URL of its public keys."`
+	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
+
+	Evidence      map[string]string `help:"Reference of a proof, such as dtac=…; repeat the flag for more: dtac, dcb0129, dspt, dpia." placeholder:"NAME=REFERENCE"`
+	AgreementEnds time.Time         `help:"Day on which the agreement with its maker ends." format:"2006-01-02"`
+	Review        time.Time         `help:"Day by which the registration is reviewed: from then on the client is not served." format:"2006-01-02"`
+
+	KeysFile string `help:"File of its public keys, a JWK set." type:"existingfile"`
+	KeysURL  string `help:"URL of its public keys."`
 }
 
 // Run proposes the client and prints its id.
 func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
-		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, Offline: c.Offline, KeysURL: c.KeysURL}
+		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, KeysURL: c.KeysURL,
+		Evidence: c.Evidence, AgreementEnds: c.AgreementEnds, Review: c.Review}
+	if made.Offline = clients.OfflineByDefault(&made); c.Offline != nil {
+		made.Offline = *c.Offline
+	}
 	if c.File != "" {
 		var err error
 		if made, err = readClient(c.File); err != nil {
@@ -121,9 +139,7 @@ func readClient(file string) (c clients.Client, err error) {
 	if err != nil {
 		return c, fmt.Errorf("read the client: %w", err)
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
+	if c, err = clients.Decode(text); err != nil {
 		return c, fmt.Errorf("read the client %s: %w", file, err)
 	}
 	return c, nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"carerecord/consent"
@@ -35,6 +36,7 @@ type Node struct {
 	signing     *signing.Keys // nil under --auth off
 	rest        *rest.Server
 
+	noticed          atomic.Int64              // clients with a notice, when they were counted last
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
 	unidentifiedRate int                       // how many of them an address may send a second; 0 is no limit
 }

@@ -73,6 +73,7 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, cfg *ServeConfi
 	defer n.flushUnidentified(background)()
 	defer n.keepIndexing(background, cfg.IndexRate)()
 	defer n.keepCatchingUp(background)()
+	defer n.keepNotices(background)()
 	defer n.keepKeys(background, cfg.KeyLife)()
 	defer stop()
 	server := &http.Server{Handler: n.lease.require(n.Handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
