@@ -91,7 +91,7 @@ var makeServerKeys = sync.OnceValue(func() (made madeKeys) {
 		return madeKeys{err: err}
 	}
 	defer os.RemoveAll(dir)
-	made.signing, made.err = keys.Load(dir, true)
+	made.signing, made.err = keys.Load(dir, true, time.Now)
 	if made.err == nil {
 		made.sample, made.err = rsa.GenerateKey(rand.Reader, 2048)
 	}

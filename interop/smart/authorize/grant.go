@@ -26,7 +26,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set) error {
 	g.Ends = g.Made.Add(e.Lives.Code + e.Lives.Access)
 	switch {
 	case g.Offline:
-		g.Ends = g.Made.Add(e.Lives.OfflineTotal)
+		g.Ends = g.Made.Add(e.Lives.For(p.client).OfflineTotal)
 	case g.Online:
 		g.Ends, g.Session, g.SessionUser = p.session.Ends, p.session.ID, p.session.User
 	}

@@ -24,14 +24,18 @@ type Config struct {
 	Capabilities []string
 	// Scopes are examples of scopes that work (SMART-026).
 	Scopes []string
-	Keys   jose.JSONWebKeySet
+	// Keys returns the public keys that are published now.
+	Keys func() jose.JSONWebKeySet
 }
 
 // Endpoints are the absolute URLs of the endpoints. Those for people are empty where nobody can sign in.
 type Endpoints struct{ Authorize, Token, Introspect, Revoke, Manage string }
 
 // Documents are the discovery documents.
-type Documents struct{ smart, openID, keys document }
+type Documents struct {
+	smart, openID document
+	published     func() jose.JSONWebKeySet
+}
 
 type document struct {
 	body []byte
@@ -61,7 +65,7 @@ func New(c Config) (*Documents, error) {
 		delete(common, "issuer")
 		delete(common, "jwks_uri")
 	}
-	d := &Documents{}
+	d := &Documents{published: c.Keys}
 	var err error
 	if d.smart, err = with(common, map[string]any{"capabilities": c.Capabilities}); err != nil {
 		return nil, err
@@ -73,10 +77,7 @@ func New(c Config) (*Documents, error) {
 		"authorization_response_iss_parameter_supported": true,
 		"grant_types_supported":                          []string{"authorization_code", "client_credentials", "refresh_token"},
 	}
-	if d.openID, err = with(common, openID); err != nil {
-		return nil, err
-	}
-	d.keys, err = with(nil, map[string]any{"keys": c.Keys.Keys})
+	d.openID, err = with(common, openID)
 	return d, err
 }
 
@@ -102,8 +103,15 @@ func (d *Documents) SMART(w http.ResponseWriter, r *http.Request) { d.smart.serv
 // OpenID answers GET [base]/.well-known/openid-configuration and the metadata of RFC 8414.
 func (d *Documents) OpenID(w http.ResponseWriter, r *http.Request) { d.openID.serve(w, r) }
 
-// Keys answers GET /oauth/jwks.json.
-func (d *Documents) Keys(w http.ResponseWriter, r *http.Request) { d.keys.serve(w, r) }
+// Keys answers GET /oauth/jwks.json. The keys change while the server runs (SMART-386).
+func (d *Documents) Keys(w http.ResponseWriter, r *http.Request) {
+	keys, err := with(nil, map[string]any{"keys": d.published().Keys})
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	keys.serve(w, r)
+}
 
 // serve answers with the document whatever the request accepts (SMART-021), for pages of any origin (SMART-471).
 func (d document) serve(w http.ResponseWriter, r *http.Request) {

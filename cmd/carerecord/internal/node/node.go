@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"carerecord/conformance/capability"
@@ -33,8 +34,10 @@ type Node struct {
 	search      *search.Service
 	auditWriter *audit.Writer // nil under AuthOff
 	smart       *smart.Server // nil under --auth off
+	signing     *signing.Keys // nil under --auth off
 	rest        *rest.Server
 
+	noticed          atomic.Int64              // clients with a notice, when they were counted last
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
 	unidentifiedRate int                       // how many of them an address may send a second; 0 is no limit
 }
@@ -56,7 +59,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{heldStore: h, policy: folder}
+	n := &Node{heldStore: h, policy: folder, signing: k.signing}
 	n.audited = cfg.Auth.audited()
 	n.engine = cfg.observers.wrap(n.engine)
 	if err := n.wire(ctx, k); err != nil {
@@ -81,8 +84,13 @@ func (c *Config) readFolders() (keys, *policy.Folder, error) {
 		folder, err := c.identityPolicy()
 		return k, folder, err
 	}
-	if k.signing, err = signing.Load(c.KeysDir, c.Auth.makesKeys()); err != nil {
+	if k.signing, err = signing.Load(c.KeysDir, c.Auth.makesKeys(), time.Now); err != nil {
 		return k, nil, err
+	}
+	if c.Auth == AuthDemo {
+		if k.sample, err = signing.Sample(c.KeysDir); err != nil {
+			return k, nil, err
+		}
 	}
 	folder, err := policy.Load(c.PolicyDir)
 	if err != nil {
@@ -204,7 +212,7 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 		return nil, err
 	}
 	n.smart, err = smart.New(smart.Config{Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
 	if err != nil {
 		return nil, err
 	}
