@@ -42,7 +42,10 @@ func samplePolicy() *policy.Folder {
 			{User: "consultant", Subject: "900000000102", Kind: "clinician", Organisation: synth.Acute, Role: "R0050", Level: 3},
 			{User: "clerk", Subject: "900000000103", Kind: "clinician", Organisation: synth.Acute, Role: "R0790", Level: 3},
 			{User: "nurse", Subject: "900000000104", Kind: "clinician", Organisation: synth.Community, Role: "R0600", Level: 3},
+			{User: "locum", Subject: "900000000105", Kind: "clinician", Organisation: synth.Practice, Role: "R0260", Level: 3,
+				Roles: []policy.RoleAt{{Organisation: synth.Acute, Role: "R0050"}}},
 			{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
+			{User: "carer", Subject: "nhs-login-202", Kind: "proxy", Level: 9},
 		},
 		Clients: []policy.Client{
 			{ID: "demo-ehr", Name: "Sample EHR", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: scopes},
