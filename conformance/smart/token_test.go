@@ -24,7 +24,7 @@ func TestTokenResponses(t *testing.T) {
 	handle := w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob", "encounter": "t1.bob-e", "need_patient_banner": true}).str("launch")
 	launched := w.exchange("clinical", w.browser().journey("clinical", "launch launch/encounter user/*.rs", "doctor", "", func(v url.Values) { v.Set("launch", handle) }).Get("code"))
 	for name, c := range map[string]struct {
-		got   answer
+		got  answer
 		more []string // besides always
 	}{
 		"a patient, everything":      {full, []string{"id_token", "patient", "refresh_token"}},

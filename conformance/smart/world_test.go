@@ -213,11 +213,11 @@ func (w *world) register() {
 	wide := "patient/*.cruds user/*.cruds"
 	for name, c := range map[string]clients.Client{
 		"app":      {Kind: clients.Public, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true, Origins: []string{"https://app.example"}},
-		"clinical": {Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, LaunchURLs: []string{"https://app.example/launch?x=1"}},
+		"clinical": {Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, LaunchURLs: []string{"https://app.example/launch?x=1"}, Intents: []string{"order-review"}},
 		"both":     {Kind: clients.Public, Audience: both, Scopes: wide, Purposes: []string{"PATRQT", "TREAT"}},
 		"limited":  {Kind: clients.Public, Audience: both, Scopes: limited, Purposes: []string{"PATRQT", "TREAT"}},
 		"secret":   {Kind: clients.Symmetric, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true},
-		"signer":   {Kind: clients.Asymmetric, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
+		"signer":   {Kind: clients.Asymmetric, Review: w.now.AddDate(7000, 0, 0), Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
 		"ehr":      {Kind: clients.Backend, Organisation: "T1", Scopes: "system/Patient.rs", Purposes: []string{"TREAT"}, Keys: set, Rights: []string{clients.RightLaunch, clients.RightIntrospect}},
 		"loader":   {Kind: clients.Backend, Organisation: "T1", Scopes: "system/*.rs", Purposes: []string{"TREAT"}, Keys: set, Flow: consent.FlowIngest, IDPrefix: "t1."},
 	} {

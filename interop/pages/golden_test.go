@@ -51,6 +51,11 @@ func states() []state {
 		{"patient-search", pages.PatientSearch{Action: "/oauth/patient", App: "Diary"}, in},
 		{"patient-choice", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found}, in},
 		{"patient-choice-unanswered", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found, Unanswered: true}, in},
+		{"encounter-choice", pages.EncounterChoice{Action: "/oauth/encounter", App: "Diary", List: []pages.Encounter{{Value: "1", Start: "2026-03-31", Name: "Check-up", State: "finished"}, {Value: "2", Name: "AMB", State: "planned"}}}, in},
+		{"encounter-choice-unanswered", pages.EncounterChoice{Action: "/oauth/encounter", App: "Diary", List: []pages.Encounter{{Value: "1", Start: "2026-03", Name: "Check-up", State: "finished"}}, Unanswered: true}, in},
+		{"refusal-no-record", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRecord}, in},
+		{"refusal-no-role", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRole}, in},
+		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
 		{"consent", consent, in},
 		{"consent-full", full, in},
 		{"consent-nothing", refused, in},
@@ -77,7 +82,7 @@ func states() []state {
 }
 
 func errorKinds() []pages.ErrorKind {
-	return []pages.ErrorKind{pages.BadRequest, pages.Forbidden, pages.NotFound, pages.Ended, pages.OtherBrowser, pages.SignInRefused, pages.NoRecord,
+	return []pages.ErrorKind{pages.BadRequest, pages.Forbidden, pages.NotFound, pages.Ended, pages.OtherBrowser, pages.SignInRefused,
 		pages.TooMany, pages.ProviderDown, pages.Unavailable, pages.MethodRefused, pages.InternalFailed}
 }
 

@@ -54,7 +54,7 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	if err := e.check(ctx, client, form, &t); err != nil {
 		return e.sendError(w, &t, err)
 	}
-	t.Browser = e.Sessions.Browser(w, r) // "" for a post of another site
+	t.Kind, t.Browser = kindOf(client, t.Launch), e.Sessions.Browser(w, r) // "" for a post of another site
 	id, err := e.open(ctx, t)
 	if errors.Is(err, errTooMany) {
 		return pages.Fail(pages.TooMany, err)

@@ -20,6 +20,7 @@ type Launch struct {
 	User         string          `json:"user"`         // who must sign in, of the policy folder
 	Organisation string          `json:"organisation"` // of the launcher
 	Patient      string          `json:"patient,omitempty"`
+	Number       string          `json:"-"`                // NHS number that the launcher gave in place of a Patient
 	Person       string          `json:"person,omitempty"` // person key of the Patient
 	Encounter    string          `json:"encounter,omitempty"`
 	FHIR         json.RawMessage `json:"fhirContext,omitempty"`

@@ -16,6 +16,7 @@ import (
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/resource"
@@ -43,10 +44,10 @@ type Patient struct {
 	Number    string // NHS number; empty for none
 }
 
-// principal returns the Principal of the user, for reads of some types.
+// principal returns the Principal of the user, for reads.
 func (r *Record) principal(ctx context.Context, u User) (consent.Principal, error) {
 	g := grants.Grant{User: u.Person.User, Client: u.Client.ID, Organisation: u.Person.Organisation, Role: u.Person.Role, Purpose: u.Purpose,
-		Scopes: "user/Patient.rs user/Encounter.r user/Practitioner.rs"}
+		Scopes: "user/*.rs"}
 	return r.Verifier.Principal(ctx, &grants.Active{Grant: g, Client: u.Client}, "")
 }
 
@@ -197,4 +198,21 @@ func (r *Record) EncounterOf(ctx context.Context, u User, encounter, person stri
 		return err
 	})
 	return is, hidden(err)
+}
+
+// Sees reports whether the user may see a resource.
+func (r *Record) Sees(ctx context.Context, u User, ref store.Ref) (sees bool, err error) {
+	if !r4.IsResource(ref.Type) || !fhir.ValidID(ref.ID) {
+		return false, nil
+	}
+	named := consent.NamedPatient{}
+	if ref.Type == "Patient" {
+		named.ID = ref.ID
+	}
+	err = r.read(ctx, u, ref.Type, consent.PermitRead, named, func(v *consent.View) error {
+		d, err := v.Get(ctx, ref)
+		sees = err == nil && !d.Deleted()
+		return err
+	})
+	return sees, hidden(err)
 }

@@ -47,9 +47,15 @@ func samplePolicy() *policy.Folder {
 	}
 	f.Identity.Index = region.Index
 	for _, m := range synth.Staff() {
-		f.People = append(f.People, policy.Person{User: m.User, Subject: m.Number, Kind: "clinician", Organisation: m.Organisation, Role: m.Role, Level: 3})
+		p := policy.Person{User: m.User, Subject: m.Number, Kind: "clinician", Organisation: m.Organisation, Role: m.Role, Level: 3}
+		if m.User == "locum" { // works at two organisations
+			p.Roles = []policy.RoleAt{{Organisation: synth.Acute, Role: "R0050"}}
+		}
+		f.People = append(f.People, p)
 	}
-	f.People = append(f.People, policy.Person{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9})
+	f.People = append(f.People,
+		policy.Person{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
+		policy.Person{User: "carer", Subject: "nhs-login-202", Kind: "proxy", Level: 9})
 	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
