@@ -143,6 +143,7 @@ type SessionList struct {
 
 // Home is the page at / of a demonstration.
 type Home struct {
+	EHR, App string // addresses of the example EHR and the example app; empty for none
 	People   []HomePerson
 	Clients  []HomeClient
 	Requests []HomeRequest

@@ -44,8 +44,9 @@ type Config struct {
 	Clock    func() time.Time
 	Log      *slog.Logger
 	// Epoch is that of the process, which alone writes to the store; nil where others write too.
-	Epoch *ledger.Epoch
-	Demo  bool // a demonstration with sample people, which one person runs
+	Epoch    *ledger.Epoch
+	Demo     bool   // a demonstration with sample people, which one person runs
+	EHR, App string // addresses of the example EHR and the example app of a demonstration; empty for none
 	// SampleKey signs for the sample issuers of a demonstration; nil makes a new one, which no other server has.
 	SampleKey *rsa.PrivateKey
 	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit

@@ -13,6 +13,7 @@ import (
 	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/docs/examples"
 	"carerecord/interop/load"
 	"carerecord/store"
 )
@@ -68,7 +69,7 @@ func samplePolicy() *policy.Folder {
 // demoLoadedKey is the State key of a store into which the sample region was loaded.
 const demoLoadedKey = "demo/loaded"
 
-// loadDemo loads the sample region into a store that is new, and prints how to try it.
+// loadDemo loads the sample region into a store that is new, opens the examples, and prints how to try both.
 func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
 	if err := n.cfg.markDemo(); err != nil {
 		return err
@@ -81,6 +82,9 @@ func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
 		if err := n.loadRegion(ctx); err != nil {
 			return err
 		}
+	}
+	if err := n.openExamples(ctx); err != nil {
+		return err
 	}
 	return n.printWelcome(welcome)
 }
@@ -113,6 +117,9 @@ func (n *Node) printWelcome(w io.Writer) error {
 	var ids []string
 	for _, p := range patient.Patients {
 		ids = append(ids, p.ID)
+	}
+	if site := n.cfg.exampleSite(); site != "" {
+		fmt.Fprintf(w, "In a browser: %s/ (people, clients, pages), %s (an app), %s (an EHR that launches it).\n", n.cfg.PublicURL, site+examples.StartPath, site+examples.EHRPath)
 	}
 	_, err := fmt.Fprintf(w, `The patient "patient" has the NHS number %s, the birth date %s and these Patients: %s.
 

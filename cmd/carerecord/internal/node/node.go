@@ -16,6 +16,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/consent/reindex"
+	"carerecord/docs/examples"
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
@@ -36,6 +37,8 @@ type Node struct {
 	smart       *smart.Server // nil under --auth off
 	signing     *signing.Keys // nil under --auth off
 	rest        *rest.Server
+	examples    http.Handler // of a demonstration; nil for none
+	exampleHost string       // name under which they are served
 
 	noticed          atomic.Int64              // clients with a notice, when they were counted last
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
@@ -211,7 +214,11 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.smart, err = smart.New(smart.Config{Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
+	var launcher, app string
+	if site := n.cfg.exampleSite(); site != "" {
+		launcher, app = site+examples.EHRPath, site+examples.StartPath
+	}
+	n.smart, err = smart.New(smart.Config{EHR: launcher, App: app, Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
 		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
 	if err != nil {
 		return nil, err
@@ -229,11 +236,11 @@ func (n *Node) Handler() http.Handler {
 	if n.smart == nil {
 		return n.healthRoutes().before(fhir)
 	}
-	return n.healthRoutes().before(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	return n.withExamples(n.healthRoutes().before(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
 			n.smart.ServeHTTP(w, q)
 			return
 		}
 		fhir.ServeHTTP(w, q)
-	}))
+	})))
 }
