@@ -21,7 +21,7 @@ func TestLettersOfOneType(t *testing.T) {
 	}{
 		"r of all, s of the laboratory": {"patient/Observation.r patient/Observation.s" + laboratory + " patient/Encounter.rs",
 			map[string]int{"Observation/t1.ann-vital-signs": 200, "Observation/t1.ann-laboratory": 200, "Observation/t1.bob-laboratory": 404, "Observation/t1.ann-vital-signs/_history": 200},
-			map[string][]string{"Observation": {"ann-laboratory"}, "Observation?_total=accurate&status=final": {"ann-laboratory"}, "Observation/_history": {"ann-laboratory"}}},
+			map[string][]string{"Observation": {"ann-laboratory"}, "Observation?_total=accurate&status=final": {"ann-laboratory"}, "Observation/_history": {"ann-laboratory"}, "Patient/t1.ann/Observation": {"ann-laboratory"}, "Patient/t1.bob/Observation": nil, "Patient/t1.none/Observation": nil}},
 		"s of all, r of the laboratory": {"patient/Observation.s patient/Observation.r" + laboratory,
 			map[string]int{"Observation/t1.ann-vital-signs": 404, "Observation/t1.ann-laboratory": 200, "Observation/t1.ann-vital-signs/_history": 404, "Observation/t1.ann-vital-signs/_history/1": 404},
 			map[string][]string{"Observation": {"ann-laboratory", "ann-vital-signs"}, "Observation/_history": {"ann-laboratory", "ann-vital-signs"}}},
