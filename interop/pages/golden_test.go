@@ -33,6 +33,8 @@ func states() []state {
 	}
 	full := consent
 	full.Self, full.Reviewed, full.Identity, full.Offline, full.Writes = false, true, true, day.AddDate(1, 0, 0), []string{"Observation", "*"}
+	staff := full
+	staff.Person, staff.NHSNumber, staff.Offline = "", "", time.Time{}
 	refused := full
 	refused.Chosen = &pages.Choice{Allow: true}
 	kept := full
@@ -58,6 +60,7 @@ func states() []state {
 		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
 		{"consent", consent, in},
 		{"consent-full", full, in},
+		{"consent-staff", staff, in},
 		{"consent-nothing", refused, in},
 		{"consent-kept", kept, in},
 		{"apps", pages.Apps{Action: "/apps", List: list}, signedIn},
