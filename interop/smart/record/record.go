@@ -90,6 +90,23 @@ func (r *Record) Visible(ctx context.Context, u User, id string) (out Patient, e
 	return out, hidden(err)
 }
 
+// PatientOf returns a Patient of a person, by person key, that the user may see: the one with an id if it is one, else the lead.
+// It returns "" for none.
+func (r *Record) PatientOf(ctx context.Context, u User, id, person string) (out string, err error) {
+	err = r.read(ctx, u, "Patient", consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
+		p, err := v.PersonByKey(ctx, person)
+		if err != nil || p == nil {
+			return err
+		}
+		out = p.Patients[0].Ref.ID
+		if slices.ContainsFunc(p.Patients, func(d store.Doc) bool { return d.Ref.ID == id }) {
+			out = id
+		}
+		return nil
+	})
+	return out, hidden(err)
+}
+
 // hidden returns nil for errors that say that there is nothing for the user.
 func hidden(err error) error {
 	if _, refused := consent.AsRefusal(err); refused || errors.Is(err, store.ErrNotFound) {
