@@ -101,6 +101,16 @@ func TestSMART127(t *testing.T) {
 			t.Errorf("SMART-127: %s: got %d %s, want %d", reference, got.code, got.text, want)
 		}
 	}
+	w.put("Patient", "gone", patientBody("9990000050", "1960-01-02"))
+	w.put("Encounter", "gone-e", `"status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/t1.bob"}`)
+	w.remove("Patient", "gone")
+	w.remove("Encounter", "gone-e")
+	for _, with := range []map[string]any{{"patient": "t1.gone"}, {"nhs_number": "9990000050"}, {"patient": "t1.bob", "encounter": "t1.gone-e"}} {
+		with["client_id"], with["user"] = w.ids["clinical"], "doctor"
+		if got := w.announce(token, with); got.code != 422 {
+			t.Errorf("SMART-127: what was deleted: got %d %s", got.code, got.text)
+		}
+	}
 	active, _, err := w.smart[0].Printed.Issue(t.Context(), "test", printed.Request{Client: w.ids["clinical"], User: "doctor", Scope: "user/*.rs"})
 	w.must(err)
 	seen := w.get(active, "Condition/t1.withheld").code

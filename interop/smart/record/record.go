@@ -82,7 +82,7 @@ func (r *Record) Visible(ctx context.Context, u User, id string) (out Patient, e
 	}
 	err = r.read(ctx, u, "Patient", consent.PermitRead, consent.NamedPatient{ID: id}, func(v *consent.View) error {
 		d, err := v.Get(ctx, store.Ref{Type: "Patient", ID: id})
-		if err == nil {
+		if err == nil && !d.Deleted() {
 			out = patientOf(v, d)
 		}
 		return err
@@ -211,7 +211,7 @@ func (r *Record) EncounterOf(ctx context.Context, u User, encounter, person stri
 	}
 	err = r.read(ctx, u, "Encounter", consent.PermitRead, consent.NamedPatient{}, func(v *consent.View) error {
 		d, err := v.Get(ctx, store.Ref{Type: "Encounter", ID: encounter})
-		is = err == nil && slices.Contains(index.Owners(d.Keys), person)
+		is = err == nil && !d.Deleted() && slices.Contains(index.Owners(d.Keys), person)
 		return err
 	})
 	return is, hidden(err)
