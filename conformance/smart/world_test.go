@@ -22,6 +22,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"carerecord/conformance/capability"
 	"carerecord/conformance/servertest"
 	"carerecord/consent"
 	"carerecord/consent/policy"
@@ -90,7 +91,7 @@ var makeServerKeys = sync.OnceValue(func() (made madeKeys) {
 		return madeKeys{err: err}
 	}
 	defer os.RemoveAll(dir)
-	made.signing, made.err = keys.Load(dir, true)
+	made.signing, made.err = keys.Load(dir, true, time.Now)
 	if made.err == nil {
 		made.sample, made.err = rsa.GenerateKey(rand.Reader, 2048)
 	}
@@ -152,7 +153,7 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600})
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
-				c.Verify, c.AllowsOrigin = as.Verify, as.Clients.Allows
+				c.Verify, c.AllowsOrigin, c.Security = as.Verify, as.Clients.AllowsOrigin, capability.Security(as.Endpoints())
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()

@@ -34,6 +34,8 @@ type Agreement struct {
 	// organisation in the agreement has one with every patient; it is for demonstrations only.
 	// Empty: it must be shown, which is not built yet.
 	Relationship string `json:"relationship,omitempty"`
+	// Evidence names what a client must have before it becomes active: dtac, dcb0129, dspt, dpia, agreement. Empty: nothing.
+	Evidence []string `json:"evidence,omitempty"`
 }
 
 // Organisation is an organisation that writes to the record or reads it.
@@ -168,6 +170,11 @@ func (f *Folder) check() error {
 	}
 	if r := f.Agreement.Relationship; r != "" && r != RelationshipAssumed {
 		bad("agreement.relationship: %q is unknown", r)
+	}
+	for i, e := range f.Agreement.Evidence {
+		if !slices.Contains([]string{"dtac", "dcb0129", "dspt", "dpia", "agreement"}, e) {
+			bad("agreement.evidence[%d]: %q is unknown", i, e)
+		}
 	}
 	for i, r := range f.Roles {
 		for _, a := range r.Activities {

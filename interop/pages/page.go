@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "sample-people"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "developers", "sample-people"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -143,9 +143,12 @@ type SessionList struct {
 
 // Home is the page at / of a demonstration.
 type Home struct {
+	EHR, App string // addresses of the example EHR and the example app; empty for none
 	People   []HomePerson
 	Clients  []HomeClient
 	Requests []HomeRequest
+	// Developers is the path of the page for developers.
+	Developers string
 }
 
 // HomePerson is a sample person who can sign in.

@@ -223,7 +223,7 @@ func (e *Endpoint) scopes(_ *request, p *progress) error {
 	}
 	set = set.Within(ceiling).WithoutLevel("system")
 	if !set.Has(scopes.OpenID) {
-		set = set.Without(scopes.FHIRUser)
+		set = set.Without(scopes.FHIRUser, scopes.Profile)
 	}
 	if !p.client.Offline {
 		set = set.Without(scopes.OfflineAccess)

@@ -1,11 +1,15 @@
 package authorize
 
 import (
+	"context"
+	"errors"
 	"net/url"
 	"time"
 
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/scopes"
 )
 
@@ -29,7 +33,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	g.Ends = g.Made.Add(e.Lives.Code + e.Lives.Access)
 	switch {
 	case g.Offline:
-		g.Ends = g.Made.Add(e.Lives.OfflineTotal)
+		g.Ends = g.Made.Add(e.Lives.For(p.client).OfflineTotal)
 	case g.Online:
 		g.Ends = p.session.Ends
 	}
@@ -43,13 +47,8 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 			return err
 		}
 	}
-	if set.Has(scopes.FHIRUser) {
-		if g.FHIRUser, err = e.Record.FHIRUser(ctx, p.user(), p.own); err != nil {
-			return err
-		}
-		if g.FHIRUser == "" {
-			set = set.Without(scopes.FHIRUser)
-		}
+	if set, err = e.setUser(ctx, p, &g, set); err != nil {
+		return err
 	}
 	g.Scopes = set.String()
 	event := e.event(q, p, "authorization")
@@ -79,6 +78,34 @@ func (e *Endpoint) setContext(g *grants.Grant, p *progress, set scopes.Set) {
 		return
 	}
 	g.Launched, g.Encounter, g.FHIR, g.Banner, g.Intent, g.Tenant = true, l.Encounter, l.FHIR, l.Banner, l.Intent, l.Tenant
+}
+
+// setUser sets what the client learns of who the user is. A user without a resource has no fhirUser (SMART-384), and one of whom no name is
+// known no name (SMART-381).
+func (e *Endpoint) setUser(ctx context.Context, p *progress, g *grants.Grant, set scopes.Set) (scopes.Set, error) {
+	if !set.Has(scopes.FHIRUser) && !set.Has(scopes.Profile) {
+		return set, nil
+	}
+	self, err := e.Record.Self(ctx, p.user(), p.own)
+	if errors.Is(err, record.ErrSeveral) {
+		return set, oauth.Refuse(oauth.AccessDenied, "Access was denied.").Because("%w", err)
+	}
+	if err != nil {
+		return set, err
+	}
+	if set.Has(scopes.FHIRUser) {
+		g.FHIRUser = self.Ref
+	}
+	if set.Has(scopes.Profile) {
+		g.Name = self.Name
+	}
+	if g.FHIRUser == "" {
+		set = set.Without(scopes.FHIRUser)
+	}
+	if g.Name == "" {
+		set = set.Without(scopes.Profile)
+	}
+	return set, nil
 }
 
 // personInContext returns the person key of the patient whom a grant of a set has in context; empty for none.

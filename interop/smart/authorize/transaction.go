@@ -43,9 +43,9 @@ const (
 	unbound           = "-" // in place of the browser, for a request that came by a post of another site
 )
 
-// life is how long a transaction is open, and maxOpen how many a browser may have (SMART-094).
+// Life is how long a transaction is open, and maxOpen how many a browser may have (SMART-094).
 const (
-	life    = 10 * time.Minute
+	Life    = 10 * time.Minute
 	maxOpen = 10
 )
 

@@ -35,6 +35,7 @@ type Grant struct {
 	Organisation string `json:"organisation,omitempty"`
 	Context      `json:"context,omitzero"`
 	FHIRUser     string `json:"fhirUser,omitempty"` // relative reference
+	Name         string `json:"name,omitempty"`     // of the user, for ID tokens; only with the scope profile
 	Offline      bool   `json:"offline,omitempty"`
 	Online       bool   `json:"online,omitempty"`
 	Texts        string `json:"texts,omitempty"` // version of the texts of the consent page

@@ -233,35 +233,3 @@ func (r *Record) Sees(ctx context.Context, u User, ref store.Ref) (sees bool, er
 	})
 	return sees, hidden(err)
 }
-
-// sdsUserID is the system of the numbers of staff (SMART-441).
-const sdsUserID = "https://fhir.nhs.uk/Id/sds-user-id"
-
-// FHIRUser returns the relative reference of the resource that is the user (SMART-383): "" for one who has none, or several
-// (SMART-384, 443).
-func (r *Record) FHIRUser(ctx context.Context, u User, own Patient) (string, error) {
-	if u.Person.Kind == clients.ForPatients {
-		if own.ID == "" {
-			return "", nil
-		}
-		return "Patient/" + own.ID, nil
-	}
-	where, err := r.Guard.Index().Predicate(index.Query{Type: "Practitioner", Name: "identifier", Values: []string{sdsUserID + "|" + index.Escape(u.Person.Subject)}})
-	if err != nil {
-		return "", fmt.Errorf("find a Practitioner: %w", err)
-	}
-	var ids []string
-	err = r.read(ctx, u, "Practitioner", consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
-		for d, err := range v.Scan(ctx, store.Query{Type: "Practitioner", Where: where}) {
-			if err != nil {
-				return err
-			}
-			ids = append(ids, d.Ref.ID)
-		}
-		return nil
-	})
-	if err != nil || len(ids) != 1 {
-		return "", hidden(err)
-	}
-	return "Practitioner/" + ids[0], nil
-}

@@ -125,14 +125,14 @@ func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scop
 	}
 	if person.Kind == clients.ForPatients {
 		p.Kind = consent.Patient
+		if person.Level < identified {
+			return p, nil // a number that was not proved names nobody (SMART-193)
+		}
 		in, err := v.SignIn(ctx, person.Patient, person.BirthDate)
 		if err != nil {
 			return consent.Principal{}, fmt.Errorf("find the patient of a token: %w", err)
 		}
-		p.Patient, p.Person = in.Patient, in.Person
-		if person.Level >= identified {
-			p.Number = person.Patient
-		}
+		p.Patient, p.Person, p.Number = in.Patient, in.Person, person.Patient
 		return p, nil
 	}
 	role, _ := v.Policy.Role(person.Role)
