@@ -101,11 +101,11 @@ func TestSMART127(t *testing.T) {
 			t.Errorf("SMART-127: %s: got %d %s, want %d", reference, got.code, got.text, want)
 		}
 	}
-	w.put("Patient", "gone", patientBody("9990000050", "1960-01-02"))
-	w.put("Encounter", "gone-e", `"status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/t1.bob"}`)
-	w.remove("Patient", "gone")
-	w.remove("Encounter", "gone-e")
-	for _, with := range []map[string]any{{"patient": "t1.gone"}, {"nhs_number": "9990000050"}, {"patient": "t1.bob", "encounter": "t1.gone-e"}} {
+	w.put("Patient", "lost", patientBody("9990000050", "1960-01-02"))
+	w.put("Encounter", "lost-e", `"status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/t1.bob"}`)
+	w.remove("Patient", "lost")
+	w.remove("Encounter", "lost-e")
+	for _, with := range []map[string]any{{"patient": "t1.lost"}, {"nhs_number": "9990000050"}, {"patient": "t1.bob", "encounter": "t1.lost-e"}} {
 		with["client_id"], with["user"] = w.ids["clinical"], "doctor"
 		if got := w.announce(token, with); got.code != 422 {
 			t.Errorf("SMART-127: what was deleted: got %d %s", got.code, got.text)
@@ -289,12 +289,12 @@ func TestSMART149(t *testing.T) {
 	if b := begin("clinical", "doctor", annsNumber); !has(b.forms(), "decision") {
 		t.Errorf("SMART-149: a patient without encounters: got %d at %s", b.page.code, b.at)
 	}
-	gone := begin("clinical", "doctor", bobsNumber)
-	gone.submit("encounter", url.Values{"encounter": {"t1.bob-f"}})
-	form := gone.forms()["decision"]
+	lost := begin("clinical", "doctor", bobsNumber)
+	lost.submit("encounter", url.Values{"encounter": {"t1.bob-f"}})
+	form := lost.forms()["decision"]
 	w.remove("Encounter", "bob-f")
-	if back := sentBack(t, gone.send(form, url.Values{"decision": {"allow"}, "group": {"Condition"}, "category": form.offers["category"]})); back.Get("error") != "access_denied" {
-		t.Errorf("SMART-149: an encounter that has gone meanwhile: got %v", back)
+	if back := sentBack(t, lost.send(form, url.Values{"decision": {"allow"}, "group": {"Condition"}, "category": form.offers["category"]})); back.Get("error") != "access_denied" {
+		t.Errorf("SMART-149: an encounter that has lost meanwhile: got %v", back)
 	}
 }
 

@@ -157,6 +157,7 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()
+		as.ServeFHIR(fhir)
 		w.servers = append(w.servers, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if as.Owns(r.URL.Path) && !rest.HasLeakedToken(r) {
 				as.ServeHTTP(rw, r)

@@ -77,6 +77,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(s.serveApps)
 	case path == DevelopersPath:
 		return u.pages.Handle(s.serveDevelopers)
+	case path == "/browse", strings.HasPrefix(path, browsePath):
+		return u.pages.Handle(s.serveBrowse)
 	case path == homePath:
 		return u.pages.Handle(s.serveHome)
 	case path == sessionsPath:

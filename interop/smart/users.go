@@ -19,6 +19,7 @@ import (
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/browse"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/idp"
@@ -39,6 +40,7 @@ type users struct {
 	upstream  *signin.Upstream
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
+	browse    *browse.Reader // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
 }
 
@@ -101,7 +103,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 		issuers = append(issuers, p.Issuer(client))
 	}
 	u.upstream, err = signin.New(signin.Config{Origin: s.cfg.Site, Issuers: issuers, State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Sessions: u.sessions,
-		Demonstration: s.cfg.Demo, Continue: authorize.Continue, Verified: func(w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
+		Demonstration: s.cfg.Demo, Continue: continueAt, Verified: func(w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
 			return s.signedIn(u, w, r, transaction, id)
 		}})
 	return err
@@ -154,7 +156,7 @@ func (s *Server) endOfAnother(u *users, r *http.Request, transaction string, now
 // personBySubject returns the person of a subject at the issuer of staff, or at that of patients and proxies.
 func personBySubject(f *policy.Folder, kind session.Kind, subject string) (policy.Person, bool) {
 	for _, p := range f.People {
-		if (p.Kind == policy.KindClinician) == (kind == session.Staff) && p.Subject == subject {
+		if (p.Kind == policy.KindStaff) == (kind == session.Staff) && p.Subject == subject {
 			return p, true
 		}
 	}
