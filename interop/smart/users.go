@@ -40,7 +40,8 @@ type users struct {
 	upstream  *signin.Upstream
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
-	browse    *browse.Reader // of a demonstration; nil for none
+	activity  activity
+	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
 }
 
@@ -78,6 +79,7 @@ func (s *Server) openUsers() (err error) {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
 	s.users = u
+	s.Resource.Used = s.used
 	return nil
 }
 
