@@ -2,9 +2,13 @@ package smart
 
 import (
 	"bytes"
+	"crypto/rand"
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/session"
@@ -142,5 +146,50 @@ func TestSMART170(t *testing.T) {
 	}
 	if other.open(site + "/my/sessions"); other.page.code != 200 {
 		t.Errorf("SMART-170: the nurse: got %d", other.page.code)
+	}
+}
+
+// TestBackChannelLogout: a logout token of the issuer ends the sessions of its user, on every browser, and the online grants (SMART-169).
+func TestBackChannelLogout(t *testing.T) {
+	w := newWorld(t, nil, 2)
+	here, other := w.browser(), w.browser()
+	a := here.online()
+	other.ask("clinical", "user/Condition.rs")
+	other.signIn("nurse")
+	_, sample, err := serverKeys()
+	w.must(err)
+	logout := func(issuer, kid string, change func(map[string]any)) answer {
+		claims := map[string]any{"iss": site + "/sample-sign-in/" + issuer, "sub": "900000000102", "aud": "carerecord", "iat": w.now.Unix(), "exp": w.now.Add(time.Minute).Unix(), "jti": rand.Text(),
+			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}
+		change(claims)
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: sample, KeyID: kid}}, nil)
+		w.must(err)
+		text, err := jwt.Signed(signer).Claims(claims).Serialize()
+		w.must(err)
+		return w.post("/oauth/logout/sample-staff", url.Values{"logout_token": {text}})
+	}
+	if got := logout("sample-patients", "sample-sample-patients", func(map[string]any) {}); got.code != 400 || got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("SMART-169: a token of another issuer: got %d", got.code)
+	}
+	if got := w.post("/oauth/logout/none", url.Values{}); got.code != 404 {
+		t.Errorf("SMART-169: an unknown issuer: got %d", got.code)
+	}
+	if here.open(site + "/my/apps"); here.page.code != 200 {
+		t.Fatalf("SMART-169: a refused token has ended a session: %d", here.page.code)
+	}
+	if got := logout("sample-staff", "sample-sample-staff", func(map[string]any) {}); got.code != 200 {
+		t.Fatalf("SMART-169: got %d %s", got.code, got.text)
+	}
+	if here.open(site + "/my/apps"); here.page.code != 400 {
+		t.Errorf("SMART-169: the session goes on: %d", here.page.code)
+	}
+	if got := w.get(a.str("access_token"), "Observation"); got.code != 401 {
+		t.Errorf("SMART-169: an online token: got %d", got.code)
+	}
+	if other.open(site + "/my/apps"); other.page.code != 200 {
+		t.Errorf("SMART-169: the nurse: got %d", other.page.code)
+	}
+	if !w.audited("logout", "issuer/staff") {
+		t.Error("SMART-169: the audit trail has no record")
 	}
 }

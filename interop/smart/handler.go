@@ -45,6 +45,9 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 		for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
 			all["GET "+path] = endpoint{d.OpenID, anyOrigin}
 		}
+		for _, name := range []string{sampleStaff, samplePatients} {
+			all["POST "+signin.LogoutPath+name] = endpoint{serve(s.serveLogout), noOrigin}
+		}
 		all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
 	}
 	return all
