@@ -42,6 +42,8 @@ type modelTransaction struct {
 	offered                  []string // Patients that a search has found, and to whom
 	offeredTo                string
 	patient, chooser         string
+	role, roleOf             string // that was chosen, and by whom
+	encounter, encounterOf   string // that was chosen, and of which Patient
 	made                     time.Time
 	done                     bool
 }
@@ -57,6 +59,7 @@ func (tx *modelTransaction) verifier() string { return verifier + tx.state }
 // request that certainly used it, and last, the last that may have done so.
 type modelSession struct {
 	user                   string
+	binding                int // of its forms: another after each choice of a role
 	started, touched, last time.Time
 	ended                  bool
 }
@@ -79,6 +82,7 @@ type modelLaunch struct {
 // modelGrant is what one act of a person, or the credentials of a backend client, has granted.
 type modelGrant struct {
 	client, user, patient string
+	role, encounter       string
 	requested             string
 	scope                 string // that the server has stored; empty for unknown
 	repeated              bool   // made without a page, by an earlier decision
@@ -163,10 +167,16 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 	if problem := mayUse(tx, person); problem != "" {
 		return problem
 	}
+	if choosesRole(person, tx) && tx.roleOf != s.user {
+		return "the user has chosen no role"
+	}
+	if choosesEncounter(tx) && tx.encounterOf != tx.patientOf(person) {
+		return "the user has chosen no encounter"
+	}
 	if act == nil && tx.consent {
 		return "the app wants a person to agree again"
 	}
-	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") && !m.safe && len(m.earlier(tx.client, s.user, tx.patientOf(person), now)) == 0 {
+	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") && !m.safe && len(m.earlier(tx.client, s.user, tx.patientOf(person), tx.roleIn(person), now)) == 0 {
 		return "nobody has agreed"
 	}
 	if act != nil && (act.tx != tx || !act.honest || !act.allow) {
@@ -178,14 +188,32 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 	return ""
 }
 
-// earlier returns the grants whose decision may be repeated without a page: of the same client, user and patient (SMART-222).
-func (m *model) earlier(client, user, patient string, now time.Time) (list []*modelGrant) {
+// earlier returns the grants whose decision may be repeated without a page: of the same client, user, role and patient (SMART-222).
+func (m *model) earlier(client, user, patient, role string, now time.Time) (list []*modelGrant) {
 	for _, g := range m.grants {
-		if g.client == client && g.user == user && g.ticks != nil && !g.repeated && (g.patient == patient || g.scope != "" && !needsPatient(g.scope)) && (g.doubt || m.live(g, now)) {
+		if g.client == client && g.user == user && g.role == role && g.ticks != nil && !g.repeated && (g.patient == patient || g.scope != "" && !needsPatient(g.scope)) && (g.doubt || m.live(g, now)) {
 			list = append(list, g)
 		}
 	}
 	return list
+}
+
+// choosesRole reports whether a person has several roles for a transaction (SMART-203). The launches of the walks are for T1.
+func choosesRole(p policy.Person, tx *modelTransaction) bool {
+	return p.User == "locum" && tx.launch == nil
+}
+
+// choosesEncounter reports whether somebody chooses an encounter for a transaction (SMART-149). Each patient has one.
+func choosesEncounter(tx *modelTransaction) bool {
+	return tx.launch == nil && strings.Contains(tx.scope, "launch/encounter")
+}
+
+// roleIn returns the role that was chosen for a transaction; empty where there is one alone.
+func (tx *modelTransaction) roleIn(p policy.Person) string {
+	if choosesRole(p, tx) {
+		return tx.role
+	}
+	return ""
 }
 
 // patientOf returns the patient in context of a grant of the transaction; empty for none.
@@ -235,6 +263,8 @@ func mayUse(tx *modelTransaction, person policy.Person) string {
 		return "the client is not for people of this kind"
 	case person.Organisation == "X1":
 		return "the organisation has no agreement"
+	case person.User == "newcomer":
+		return "the user has no role"
 	case person.User == "stranger":
 		return "the user has no record"
 	case tx.launch != nil && tx.launch.user != person.User:

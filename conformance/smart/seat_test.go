@@ -26,6 +26,7 @@ type shown struct {
 	visit   int
 	tx      *modelTransaction
 	session *modelSession
+	binding int // of the session, when the page was shown
 }
 
 // ticks is what a form of the consent page says.
@@ -39,10 +40,10 @@ type ticks struct {
 
 // kindOf returns the kind of session that a person has.
 func kindOf(personKind string) string {
-	if personKind == "patient" {
-		return "patient"
+	if personKind == "clinician" {
+		return "staff"
 	}
-	return "staff"
+	return "patient"
 }
 
 // cookie returns the session cookie of a kind.
@@ -74,13 +75,13 @@ func (w *walk) saw(b *seat) {
 			f.name = "sign-in"
 		}
 		switch f.name {
-		case "decision", "patient", "search", "kind", "sign-in":
+		case "decision", "patient", "search", "kind", "sign-in", "role", "encounter":
 		default:
 			continue // the page header has a form too
 		}
 		if b.tx != nil && f.name != "sign-in" && b.tx.kind != "" {
 			if f.session = b.sessions[b.tx.kind]; f.session != nil {
-				f.session.touched = w.now
+				f.session.touched, f.binding = w.now, f.session.binding
 			}
 		}
 		b.page = append(b.page, f)
@@ -125,7 +126,10 @@ func (w *walk) arrived(b *seat, location string, act *ticks) {
 	tx.done = true
 	g := &modelGrant{client: tx.client, user: s.user, requested: tx.scope, ticks: act, launched: tx.launch != nil, session: s, made: w.now, ends: w.now.Add(codeAndToken)}
 	person, _ := w.policy.Person(s.user)
-	g.patient = tx.patientOf(person)
+	g.patient, g.role = tx.patientOf(person), tx.roleIn(person)
+	if choosesEncounter(tx) && tx.encounter != "none" {
+		g.encounter = tx.encounter
+	}
 	asked := strings.Fields(tx.scope)
 	g.offline = slices.Contains(asked, "offline_access") && offline(tx.client) && (act == nil || act.offline)
 	// A client that may have offline access, and whose person refuses it, has no online access either.
@@ -161,7 +165,7 @@ func (w *walk) stored(g *modelGrant, code string) {
 	g.repeated = true
 	got, others := split(g.scope)
 	var ends time.Time
-	for _, before := range w.earlier(g.client, g.user, g.patient, w.now) {
+	for _, before := range w.earlier(g.client, g.user, g.patient, g.role, w.now) {
 		granted, other := split(before.scope)
 		if granted.Covers(got) && !slices.ContainsFunc(others, func(o string) bool { return !slices.Contains(other, o) }) {
 			g.doubt = g.doubt || before.doubt && g.offline // it may not be the one that counted
@@ -173,7 +177,7 @@ func (w *walk) stored(g *modelGrant, code string) {
 	if ends.IsZero() && !w.safe { // the decision may be of the other walk
 		w.Errorf("SMART-222: %+v was made without a page, and no earlier decision covers %q", *g, g.scope)
 	}
-	if g.offline && ends.Before(g.ends) {
+	if g.offline && !ends.IsZero() && ends.Before(g.ends) {
 		g.ends = ends
 	}
 }

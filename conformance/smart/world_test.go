@@ -102,11 +102,14 @@ var makeServerKeys = sync.OnceValue(func() (made madeKeys) {
 func region() *policy.Folder {
 	f := servertest.Policy(true, "T1", "G1")
 	f.Organisations = []policy.Organisation{{ODS: "T1", Name: "Trust", Kind: "acute"}, {ODS: "G1", Name: "Practice", Kind: "gp"}, {ODS: "X1", Name: "Outside", Kind: "acute"}}
-	f.Roles = []policy.Role{{Code: "R1", Name: "Consultant", Activities: []string{policy.ActivityRead}}}
+	f.Roles = []policy.Role{{Code: "R1", Name: "Consultant", Activities: []string{policy.ActivityRead}}, {Code: "R3", Name: "General practitioner", Activities: []string{policy.ActivityRead}}}
 	f.People = []policy.Person{
 		{User: "doctor", Subject: "900000000102", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
 		{User: "nurse", Subject: "900000000103", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
 		{User: "outsider", Subject: "900000000104", Kind: "clinician", Organisation: "X1", Role: "R1", Level: 3},
+		{User: "locum", Subject: "900000000105", Kind: "clinician", Organisation: "T1", Role: "R1", Roles: []policy.RoleAt{{Organisation: "G1", Role: "R3"}, {Organisation: "X1", Role: "R1"}}, Level: 3},
+		{User: "newcomer", Subject: "900000000106", Kind: "clinician", Level: 3},
+		{User: "carer", Subject: "nhs-login-4", Kind: "proxy", Level: 9},
 		{User: "ann", Subject: "nhs-login-1", Kind: "patient", Patient: annsNumber, BirthDate: "1960-01-02", Level: 9},
 		{User: "bob", Subject: "nhs-login-3", Kind: "patient", Patient: bobsNumber, BirthDate: "1970-03-04", Level: 9},
 		{User: "stranger", Subject: "nhs-login-2", Kind: "patient", Patient: "9990000034", Level: 9},
@@ -154,6 +157,7 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()
+		as.ServeFHIR(fhir)
 		w.servers = append(w.servers, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if as.Owns(r.URL.Path) && !rest.HasLeakedToken(r) {
 				as.ServeHTTP(rw, r)

@@ -4,9 +4,9 @@ import "slices"
 
 // The kinds of people.
 const (
-	KindClinician = "clinician" // any member of staff
-	KindPatient   = "patient"   // with an own record
-	KindProxy     = "proxy"     // without an own record here, who acts for others
+	KindStaff   = "clinician"
+	KindPatient = "patient" // with an own record
+	KindProxy   = "proxy"   // without an own record here, who acts for others
 )
 
 // RoleAt is a role of a member of staff at an organisation.
@@ -17,7 +17,7 @@ type RoleAt struct {
 
 // AllRoles returns the roles of a member of staff, the first one first; none for anybody else.
 func (p Person) AllRoles() []RoleAt {
-	if p.Kind != KindClinician {
+	if p.Kind != KindStaff {
 		return nil
 	}
 	if p.Role == "" && p.Organisation == "" {
@@ -31,7 +31,7 @@ func (p Person) AllRoles() []RoleAt {
 func (p Person) As(r RoleAt) (Person, bool) {
 	switch {
 	case p.Kind == KindPatient && r == RoleAt{}:
-	case p.Kind == KindClinician && slices.Contains(p.AllRoles(), r):
+	case p.Kind == KindStaff && slices.Contains(p.AllRoles(), r):
 	default:
 		return Person{}, false
 	}
@@ -42,7 +42,7 @@ func (p Person) As(r RoleAt) (Person, bool) {
 // check reports the mistakes of a person.
 func (p Person) check(f *Folder, at string, bad func(format string, args ...any)) {
 	switch p.Kind {
-	case KindClinician:
+	case KindStaff:
 		for i, r := range p.AllRoles() {
 			if _, ok := f.Organisation(r.Organisation); !ok {
 				bad("%s, role %d: %q is not an organisation of the folder", at, i, r.Organisation)
@@ -62,7 +62,7 @@ func (p Person) check(f *Folder, at string, bad func(format string, args ...any)
 	default:
 		bad("%s.kind: %q is unknown", at, p.Kind)
 	}
-	if p.Kind != KindClinician && len(p.Roles)+len(p.Role)+len(p.Organisation) > 0 {
+	if p.Kind != KindStaff && len(p.Roles)+len(p.Role)+len(p.Organisation) > 0 {
 		bad("%s: only staff have roles", at)
 	}
 }

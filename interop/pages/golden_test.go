@@ -33,6 +33,8 @@ func states() []state {
 	}
 	full := consent
 	full.Self, full.Reviewed, full.Identity, full.Offline, full.Writes = false, true, true, day.AddDate(1, 0, 0), []string{"Observation", "*"}
+	staff := full
+	staff.Person, staff.NHSNumber, staff.Offline = "", "", time.Time{}
 	refused := full
 	refused.Chosen = &pages.Choice{Allow: true}
 	kept := full
@@ -58,6 +60,7 @@ func states() []state {
 		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
 		{"consent", consent, in},
 		{"consent-full", full, in},
+		{"consent-staff", staff, in},
 		{"consent-nothing", refused, in},
 		{"consent-kept", kept, in},
 		{"apps", pages.Apps{Action: "/apps", List: list}, signedIn},
@@ -69,6 +72,10 @@ func states() []state {
 		{"developers", pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: []string{"launch-ehr"}, Scopes: []string{"patient/*.rs"},
 			Parameters: []pages.TypeParameters{{Type: "Condition", Names: []string{"category", "code"}}}, Lives: []pages.DeveloperValue{{Name: "access", Value: "15 min"}},
 			Limits: []pages.DeveloperValue{{Name: "body", Value: "65536"}}, Errors: []string{"invalid_request"}}, pages.Options{}},
+		{"browse", pages.Browse{Starts: []pages.BrowseLink{{Text: "Patient/1", Path: "/browse/patient/Patient/1"}}}, signedIn},
+		{"browse-answer", pages.Browse{Path: "/Patient/1", Status: 200, Tree: []pages.BrowseNode{{Name: "resourceType", Text: "Patient"}, {Name: "name", Folds: true, Open: true,
+			Children: []pages.BrowseNode{{Name: "0", Folds: true, Children: []pages.BrowseNode{{Name: "family", Text: "Example"}}}}}, {Name: "reference", Text: "Organization/1", Link: "/browse/patient/Organization/1"}}}, signedIn},
+		{"browse-text", pages.Browse{Path: "/Patient/1", Status: 404, Text: "not JSON"}, signedIn},
 		{"sample-people", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonStaff, People: []pages.SamplePerson{{Value: "gp", Name: "gp", Detail: "R0260"}}}, in},
 		{"sample-people-unanswered", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonPatient, People: []pages.SamplePerson{{Value: "p", Name: "p", Detail: "Patient"}}, Unanswered: true}, in},
 	}

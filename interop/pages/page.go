@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "developers", "sample-people"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "developers", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -160,6 +160,27 @@ type HomeClient struct{ ID, Name, Kind, Scopes string }
 // HomeRequest is a ready-made request. A request with a path is a link.
 type HomeRequest struct{ Text, Path string }
 
+// Browse shows an answer of the FHIR API of a demonstration, or where to begin if it has no status.
+type Browse struct {
+	Path   string // of the request
+	Status int    // of the answer
+	Starts []BrowseLink
+	Tree   []BrowseNode
+	Text   string // of an answer that is no JSON
+}
+
+// BrowseLink is a link to a request.
+type BrowseLink struct{ Text, Path string }
+
+// BrowseNode is a member of a JSON object or array. One that folds has children and no value.
+type BrowseNode struct {
+	Name, Text string
+	Link       string // path of a link; empty for none
+	Folds      bool
+	Open       bool
+	Children   []BrowseNode
+}
+
 // SamplePeople is the page of the identity provider with sample people: the reader picks who signs in. The form posts the
 // field "person".
 type SamplePeople struct {
@@ -182,6 +203,7 @@ func (SignedOut) name() string       { return "signed-out" }
 func (Apps) name() string            { return "apps" }
 func (SessionList) name() string     { return "sessions" }
 func (Home) name() string            { return "home" }
+func (Browse) name() string          { return "browse" }
 func (SamplePeople) name() string    { return "sample-people" }
 
 func (Error) problems() []problem          { return nil }
@@ -189,6 +211,7 @@ func (Refusal) problems() []problem        { return nil }
 func (SignedOut) problems() []problem      { return nil }
 func (Apps) problems() []problem           { return nil }
 func (SessionList) problems() []problem    { return nil }
+func (Browse) problems() []problem         { return nil }
 func (Home) problems() []problem           { return nil }
 func (p SignIn) problems() []problem       { return choose(p.Unanswered, "sign-in.problem", "kind-0") }
 func (p RoleChoice) problems() []problem   { return choose(p.Unanswered, "role.problem", "role-0") }

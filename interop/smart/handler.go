@@ -45,6 +45,9 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 		for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
 			all["GET "+path] = endpoint{d.OpenID, anyOrigin}
 		}
+		for _, name := range []string{sampleStaff, samplePatients} {
+			all["POST "+signin.LogoutPath+name] = endpoint{serve(s.serveLogout), noOrigin}
+		}
 		all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
 	}
 	return all
@@ -77,6 +80,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(s.serveApps)
 	case path == DevelopersPath:
 		return u.pages.Handle(s.serveDevelopers)
+	case path == "/browse", strings.HasPrefix(path, browsePath):
+		return u.pages.Handle(s.serveBrowse)
 	case path == homePath:
 		return u.pages.Handle(s.serveHome)
 	case path == sessionsPath:

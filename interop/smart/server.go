@@ -117,6 +117,11 @@ func (s *Server) Import(ctx context.Context, who string) error {
 
 // Verify returns the Principal of a request to the resource server.
 func (s *Server) Verify(ctx context.Context, h http.Header, address string) (consent.Principal, error) {
+	if s.users != nil && s.users.browse != nil {
+		if p, ok := s.users.browse.Principal(h); ok {
+			return p, nil
+		}
+	}
 	return s.Resource.Verify(ctx, h, address)
 }
 

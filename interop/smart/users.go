@@ -19,6 +19,7 @@ import (
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/browse"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/idp"
@@ -39,6 +40,8 @@ type users struct {
 	upstream  *signin.Upstream
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
+	activity  activity
+	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
 }
 
@@ -76,6 +79,7 @@ func (s *Server) openUsers() (err error) {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
 	s.users = u
+	s.Resource.Used = s.used
 	return nil
 }
 
@@ -101,7 +105,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 		issuers = append(issuers, p.Issuer(client))
 	}
 	u.upstream, err = signin.New(signin.Config{Origin: s.cfg.Site, Issuers: issuers, State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Sessions: u.sessions,
-		Demonstration: s.cfg.Demo, Continue: authorize.Continue, Verified: func(w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
+		Demonstration: s.cfg.Demo, Continue: continueAt, Verified: func(w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
 			return s.signedIn(u, w, r, transaction, id)
 		}})
 	return err
@@ -154,7 +158,7 @@ func (s *Server) endOfAnother(u *users, r *http.Request, transaction string, now
 // personBySubject returns the person of a subject at the issuer of staff, or at that of patients and proxies.
 func personBySubject(f *policy.Folder, kind session.Kind, subject string) (policy.Person, bool) {
 	for _, p := range f.People {
-		if (p.Kind == policy.KindClinician) == (kind == session.Staff) && p.Subject == subject {
+		if (p.Kind == policy.KindStaff) == (kind == session.Staff) && p.Subject == subject {
 			return p, true
 		}
 	}
@@ -217,19 +221,35 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	return err
 }
 
-// refreshed names the lead Patient of a patient as it is now (SMART-148).
+// refreshed names the Patient in context as it is now (SMART-148): the lead Patient of a patient; for staff the same one while it is
+// a visible one of its person, else the lead. Without any the grant gives no more tokens.
 func (s *Server) refreshed(ctx context.Context, g *grants.Grant) error {
 	person, err := resource.PersonOf(s.cfg.Policy, g)
-	if err != nil || person.Kind != clients.ForPatients || g.Patient == "" {
+	if err != nil || g.Patient == "" {
 		return err
 	}
-	in, err := s.cfg.Guard.SignIn(ctx, person.Patient, person.BirthDate)
-	if err != nil {
-		return err
+	now := ""
+	if person.Kind == clients.ForPatients {
+		in, err := s.cfg.Guard.SignIn(ctx, person.Patient, person.BirthDate)
+		if err != nil {
+			return err
+		}
+		now = in.Patient
+	} else {
+		client, err := s.Clients.Serving(ctx, g.Client)
+		if err != nil {
+			return err
+		}
+		if now, err = s.users.authorize.Record.PatientOf(ctx, record.User{Person: person, Client: client, Purpose: g.Purpose}, g.Patient, g.Person); err != nil {
+			return err
+		}
 	}
-	if in.Patient == "" {
+	switch now {
+	case "":
 		return grants.ErrInactive
+	case g.Patient:
+		return nil
 	}
-	g.Patient = in.Patient
-	return nil
+	g.Patient = now
+	return s.Grants.SetPatient(ctx, g, "", "")
 }

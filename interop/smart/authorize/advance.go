@@ -205,7 +205,7 @@ func (e *Endpoint) stop(q *request, p *progress, reason pages.RefusalReason) err
 
 // purposeOf returns the purpose of use of what a person authorizes (SMART-430).
 func purposeOf(p policy.Person) string {
-	if p.Kind == policy.KindClinician {
+	if p.Kind == policy.KindStaff {
 		return "TREAT"
 	}
 	return "PATRQT"

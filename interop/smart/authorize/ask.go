@@ -59,7 +59,7 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 // registration, and until its review (SMART-220).
 func (e *Endpoint) confirmed(p *progress) bool {
 	c := p.client
-	return p.person.Kind == policy.KindClinician && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && !has(p.t.Prompt, "consent")
+	return p.person.Kind == policy.KindStaff && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && !has(p.t.Prompt, "consent")
 }
 
 // kindPage asks which kind of people signs in (SMART-189).

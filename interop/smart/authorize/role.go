@@ -14,7 +14,7 @@ import (
 // that have signed the agreement and that the client and the launch are for count. One of several is chosen on a page, and the choice
 // is part of the transaction alone.
 func (e *Endpoint) role(q *request, p *progress) error {
-	if p.person.Kind != policy.KindClinician {
+	if p.person.Kind != policy.KindStaff {
 		return nil
 	}
 	all := p.person.AllRoles()

@@ -30,7 +30,7 @@ func PeopleOf(f *policy.Folder, kind session.Kind) []Person {
 			person.Detail = p.Patient
 		case p.Kind == policy.KindProxy && kind == session.Patient:
 			person.Detail = "Acts for others"
-		case p.Kind == policy.KindClinician && kind == session.Staff:
+		case p.Kind == policy.KindStaff && kind == session.Staff:
 			var roles []string
 			for _, r := range p.AllRoles() {
 				role, _ := f.Role(r.Role)

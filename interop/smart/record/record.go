@@ -82,10 +82,27 @@ func (r *Record) Visible(ctx context.Context, u User, id string) (out Patient, e
 	}
 	err = r.read(ctx, u, "Patient", consent.PermitRead, consent.NamedPatient{ID: id}, func(v *consent.View) error {
 		d, err := v.Get(ctx, store.Ref{Type: "Patient", ID: id})
-		if err == nil {
+		if err == nil && !d.Deleted() {
 			out = patientOf(v, d)
 		}
 		return err
+	})
+	return out, hidden(err)
+}
+
+// PatientOf returns a Patient of a person, by person key, that the user may see: the one with an id if it is one, else the lead.
+// It returns "" for none.
+func (r *Record) PatientOf(ctx context.Context, u User, id, person string) (out string, err error) {
+	err = r.read(ctx, u, "Patient", consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
+		p, err := v.PersonByKey(ctx, person)
+		if err != nil || p == nil {
+			return err
+		}
+		out = p.Patients[0].Ref.ID
+		if slices.ContainsFunc(p.Patients, func(d store.Doc) bool { return d.Ref.ID == id }) {
+			out = id
+		}
+		return nil
 	})
 	return out, hidden(err)
 }
@@ -194,7 +211,7 @@ func (r *Record) EncounterOf(ctx context.Context, u User, encounter, person stri
 	}
 	err = r.read(ctx, u, "Encounter", consent.PermitRead, consent.NamedPatient{}, func(v *consent.View) error {
 		d, err := v.Get(ctx, store.Ref{Type: "Encounter", ID: encounter})
-		is = err == nil && slices.Contains(index.Owners(d.Keys), person)
+		is = err == nil && !d.Deleted() && slices.Contains(index.Owners(d.Keys), person)
 		return err
 	})
 	return is, hidden(err)

@@ -29,6 +29,8 @@ type Verifier struct {
 	SignIn func(ctx context.Context, number, birthDate string) (consent.SignIn, error)
 	Clock  func() time.Time
 	Kept   *Kept // nil keeps nothing
+	// Used is called with the grant of each token that was verified, before its request runs (SMART-348). Nil: nothing is.
+	Used func(ctx context.Context, g *grants.Grant)
 }
 
 // identified is the authentication level of somebody whose identity was proved: P9 of NHS login (CON-204).
@@ -43,6 +45,7 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, address string) (c
 		return consent.Principal{}, err
 	}
 	if found, ok := v.Kept.get(token, v.Clock()); ok {
+		v.used(ctx, &found.active)
 		return v.principal(ctx, &found.active, found.set, address)
 	}
 	epoch := v.Kept.now()
@@ -61,7 +64,14 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, address string) (c
 		return consent.Principal{}, err
 	}
 	v.Kept.put(token, keptToken{epoch, active, set})
+	v.used(ctx, &active)
 	return v.principal(ctx, &active, set, address)
+}
+
+func (v *Verifier) used(ctx context.Context, a *grants.Active) {
+	if v.Used != nil {
+		v.Used(ctx, &a.Grant)
+	}
 }
 
 // setOf returns the scopes of a token.

@@ -38,11 +38,20 @@ type Set struct {
 
 // known reports the scopes that are not of resources and that this server understands.
 func known(token string) bool {
-	switch token {
+	switch withoutRole(token) {
 	case OpenID, FHIRUser, Profile, Launch, LaunchPatient, LaunchEncounter, OfflineAccess, OnlineAccess:
 		return true
 	}
 	return false
+}
+
+// withoutRole returns a scope of launch context without its role, of which it may have one (SMART-150). The role changes nothing.
+func withoutRole(token string) string {
+	context, role, found := strings.Cut(token, "?role=")
+	if !found || context != LaunchPatient && context != LaunchEncounter || role == "" || strings.ContainsAny(role, "&?") {
+		return token
+	}
+	return context
 }
 
 // Parse reads a scope string. Characters that no scope may have, and a string beyond the bounds, are an error
@@ -80,8 +89,10 @@ func Parse(text string, rights []string) (s Set, unknown []string, err error) {
 	return s, unknown, nil
 }
 
-// Has reports whether a scope that is not of resources is in the set.
-func (s Set) Has(name string) bool { return slices.Contains(s.Other, name) }
+// Has reports whether a scope that is not of resources is in the set, with or without a role.
+func (s Set) Has(name string) bool {
+	return slices.ContainsFunc(s.Other, func(o string) bool { return o == name || withoutRole(o) == name })
+}
 
 // Level reports whether a scope of resources has a level: patient, user or system.
 func (s Set) Level(level string) bool {
@@ -90,7 +101,7 @@ func (s Set) Level(level string) bool {
 
 // Without returns the set without some scopes that are not of resources.
 func (s Set) Without(names ...string) Set {
-	s.Other = slices.DeleteFunc(slices.Clone(s.Other), func(o string) bool { return slices.Contains(names, o) })
+	s.Other = slices.DeleteFunc(slices.Clone(s.Other), func(o string) bool { return slices.Contains(names, withoutRole(o)) })
 	return s
 }
 

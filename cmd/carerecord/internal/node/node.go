@@ -236,6 +236,7 @@ func (n *Node) Handler() http.Handler {
 	if n.smart == nil {
 		return n.healthRoutes().before(fhir)
 	}
+	n.smart.ServeFHIR(fhir)
 	return n.withExamples(n.healthRoutes().before(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
 			n.smart.ServeHTTP(w, q)
