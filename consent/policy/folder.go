@@ -58,13 +58,19 @@ const (
 	ActivityRead       = "read"        // read and search patient data for direct care
 	ActivityOptOut     = "opt-out"     // record a patient's regional opt-out
 	ActivityBreakGlass = "break-glass" // open a break-glass session
+	// The activities of administrators, who see nothing of the record (SMART-209).
+	ActivityClients    = "clients"    // register, approve, change and stop clients, and end grants
+	ActivityOperations = "operations" // operate the record
 )
+
+// governance are the activities of administrators.
+func governance() []string { return []string{ActivityClients, ActivityOperations} }
 
 // Person is a person with an account.
 type Person struct {
 	User         string `json:"user"`
 	Subject      string `json:"subject"` // stable id at the identity provider
-	Kind         string `json:"kind"`    // clinician or patient
+	Kind         string `json:"kind"`    // clinician, patient or administrator
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
 	Patient      string `json:"patient,omitempty"`   // NHS number of a patient
@@ -81,6 +87,7 @@ type Client struct {
 	Organisation string   `json:"organisation,omitempty"`
 	Purposes     []string `json:"purposes"`
 	Scopes       string   `json:"scopes"` // the ceiling
+	Rights       []string `json:"rights,omitempty"`
 	Flow         string   `json:"flow,omitempty"`
 	// IDPrefix is the id space in which a source system may create by PUT. It ends in a dot
 	// (CON-1303).
@@ -176,9 +183,12 @@ func (f *Folder) check() error {
 	}
 	for i, r := range f.Roles {
 		for _, a := range r.Activities {
-			if !slices.Contains([]string{ActivityRead, ActivityOptOut, ActivityBreakGlass}, a) {
+			if !slices.Contains(append(governance(), ActivityRead, ActivityOptOut, ActivityBreakGlass), a) {
 				bad("roles[%d].activities: %q is unknown", i, a)
 			}
+		}
+		if n := len(r.governs()); n > 0 && n < len(r.Activities) {
+			bad("roles[%d].activities: those of administrators are in a role of their own", i)
 		}
 	}
 	for i, p := range f.People {
@@ -187,8 +197,15 @@ func (f *Folder) check() error {
 			if !known[p.Organisation] {
 				bad("people[%d].organisation: %q is not an organisation of the folder", i, p.Organisation)
 			}
-			if _, ok := f.Role(p.Role); !ok {
-				bad("people[%d].role: %q is not a role of the folder", i, p.Role)
+			if r, ok := f.Role(p.Role); !ok || len(r.governs()) > 0 {
+				bad("people[%d].role: %q is not a role of the folder, or one of administrators", i, p.Role)
+			}
+		case "administrator":
+			if p.Organisation != "" && !known[p.Organisation] {
+				bad("people[%d].organisation: %q is not an organisation of the folder", i, p.Organisation)
+			}
+			if r, ok := f.Role(p.Role); !ok || len(r.governs()) == 0 {
+				bad("people[%d].role: %q is not a role of administrators", i, p.Role)
 			}
 		case "patient":
 			if p.Patient == "" {
@@ -211,6 +228,16 @@ func (f *Folder) check() error {
 	}
 	f.Identity.check(known, bad)
 	return errors.Join(errs...)
+}
+
+// governs returns the activities of administrators that the role has.
+func (r Role) governs() (out []string) {
+	for _, a := range r.Activities {
+		if slices.Contains(governance(), a) {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // RelationshipAssumed is the value of Agreement.Relationship for an assumed relationship.

@@ -46,6 +46,8 @@ type users struct {
 const (
 	sampleStaff    = "sample-staff"
 	samplePatients = "sample-patients"
+
+	sampleAdministrators = "sample-administrators"
 )
 
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
@@ -87,7 +89,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 	}
 	clientKey := jose.JSONWebKey{Key: key, KeyID: "sign-in", Algorithm: string(jose.ES384), Use: "sig"}
 	u.providers = map[string]*idp.Provider{}
-	for name, kind := range map[string]session.Kind{sampleStaff: session.Staff, samplePatients: session.Patient} {
+	for name, kind := range map[string]session.Kind{sampleStaff: session.Staff, samplePatients: session.Patient, sampleAdministrators: session.Administrator} {
 		p, err := idp.New(idp.Config{Origin: s.cfg.Site, Name: name, Kind: kind, People: idp.PeopleOf(s.cfg.Policy, kind), ClientKey: clientKey, Key: s.cfg.SampleKey, State: s.cfg.State, Digests: s.cfg.Secrets,
 			Clock: s.cfg.Clock, Pages: u.pages, Browser: u.sessions.Browser})
 		if err != nil {
@@ -110,12 +112,8 @@ func (s *Server) openSampleIssuers(u *users) error {
 // signedIn starts the session of a person who has signed in. Only people of the policy folder have one; they are known by issuer
 // and subject alone (SMART-185).
 func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id signin.Identity) error {
-	kind := clients.ForClinicians
-	if id.Kind == session.Patient {
-		kind = clients.ForPatients
-	}
 	event := signInEvent(r, id)
-	person, known := personBySubject(s.cfg.Policy, kind, id.Subject)
+	person, known := personBySubject(s.cfg.Policy, personKind(id.Kind), id.Subject)
 	if !known {
 		event.Refused, event.Status = "UNKNOWN_PERSON", http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
@@ -132,6 +130,18 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id s
 		err = s.endOnline(r, before)
 	}
 	return err
+}
+
+// personKind returns the kind of the people of the policy folder who have sessions of a kind.
+func personKind(kind session.Kind) string {
+	switch kind {
+	case session.Patient:
+		return clients.ForPatients
+	case session.Administrator:
+		return clients.ForAdministrators
+	case session.Staff:
+	}
+	return clients.ForClinicians
 }
 
 func personBySubject(f *policy.Folder, kind, subject string) (policy.Person, bool) {

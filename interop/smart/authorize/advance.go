@@ -99,6 +99,8 @@ func (e *Endpoint) kind(q *request, p *progress) error {
 		p.t.Kind = session.Staff
 	case len(p.client.Audience) == 1 && p.client.Audience[0] == clients.ForPatients:
 		p.t.Kind = session.Patient
+	case p.client.Governs():
+		p.t.Kind = session.Administrator
 	case len(p.client.Audience) == 1:
 		p.t.Kind = session.Staff
 	}
@@ -163,7 +165,7 @@ func (e *Endpoint) mayUse(_ *request, p *progress) error {
 		return denied.Because("another user than the launch expects")
 	case !slices.Contains(p.client.Purposes, purposeOf(person)):
 		return denied.Because("the app has no purpose for this person")
-	case person.Kind != clients.ForPatients && !e.Policy.Signed(person.Organisation):
+	case person.Kind == clients.ForClinicians && !e.Policy.Signed(person.Organisation):
 		return denied.Because("the organisation has not signed the agreement")
 	case person.Kind != clients.ForPatients && p.client.Organisation != "" && p.client.Organisation != person.Organisation:
 		return denied.Because("the app is another organisation's")
@@ -173,8 +175,11 @@ func (e *Endpoint) mayUse(_ *request, p *progress) error {
 
 // purposeOf returns the purpose of use of what a person authorizes (SMART-430).
 func purposeOf(p policy.Person) string {
-	if p.Kind == clients.ForPatients {
+	switch p.Kind {
+	case clients.ForPatients:
 		return "PATRQT"
+	case clients.ForAdministrators:
+		return "HOPERAT" // class Governance (SMART-209)
 	}
 	return "TREAT"
 }
@@ -205,10 +210,26 @@ func (e *Endpoint) scopes(_ *request, p *progress) error {
 	if p.t.Launch == nil || p.t.Launch.Encounter == "" {
 		set = set.Without(scopes.LaunchEncounter)
 	}
+	if p.person.Kind == clients.ForAdministrators {
+		set = set.Without(scopes.FHIRUser) // there is no resource of an administrator (SMART-384)
+		role, _ := e.Policy.Role(p.person.Role)
+		set = governing(set, role)
+	}
 	if p.set = set; !set.Useful() {
 		return oauth.Refuse(oauth.InvalidScope, "None of the scopes can be granted.")
 	}
 	return nil
+}
+
+// governing returns the set without the rights that the role of an administrator does not have (SMART-209).
+func governing(set scopes.Set, role policy.Role) scopes.Set {
+	if !slices.Contains(role.Activities, policy.ActivityClients) {
+		set = set.Without(clients.RightClients)
+	}
+	if !slices.Contains(role.Activities, policy.ActivityOperations) {
+		set.Resources = nil
+	}
+	return set
 }
 
 // user is the user who reads the record for the transaction.

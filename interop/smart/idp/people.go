@@ -27,7 +27,10 @@ func PeopleOf(f *policy.Folder, kind session.Kind) []Person {
 		switch {
 		case p.Kind == "patient" && kind == session.Patient:
 			person.Detail = p.Patient
-		case p.Kind != "patient" && kind == session.Staff:
+		case p.Kind == "administrator" && kind == session.Administrator:
+			role, _ := f.Role(p.Role)
+			person.Detail = role.Name
+		case p.Kind == "clinician" && kind == session.Staff:
 			role, _ := f.Role(p.Role)
 			organisation, _ := f.Organisation(p.Organisation)
 			person.Detail = role.Name + ", " + organisation.Name

@@ -36,12 +36,17 @@ func samplePolicy() *policy.Folder {
 			{Code: "R0050", Name: "Consultant", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
 			{Code: "R0600", Name: "Community nurse", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
 			{Code: "R0790", Name: "Ward clerk", Activities: []string{policy.ActivityRead}},
+			{Code: "administrator", Name: "Administrator of the record", Activities: []string{policy.ActivityClients, policy.ActivityOperations}},
+			{Code: "operator", Name: "Operator of the record", Activities: []string{policy.ActivityOperations}},
 		},
 		People: []policy.Person{
 			{User: "gp", Subject: "900000000101", Kind: "clinician", Organisation: synth.Practice, Role: "R0260", Level: 3},
 			{User: "consultant", Subject: "900000000102", Kind: "clinician", Organisation: synth.Acute, Role: "R0050", Level: 3},
 			{User: "clerk", Subject: "900000000103", Kind: "clinician", Organisation: synth.Acute, Role: "R0790", Level: 3},
 			{User: "nurse", Subject: "900000000104", Kind: "clinician", Organisation: synth.Community, Role: "R0600", Level: 3},
+			{User: "administrator", Subject: "900000000301", Kind: "administrator", Role: "administrator", Level: 3},
+			{User: "administrator-2", Subject: "900000000302", Kind: "administrator", Role: "administrator", Level: 3},
+			{User: "operator", Subject: "900000000303", Kind: "administrator", Role: "operator", Level: 3},
 			{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
 		},
 		Clients: []policy.Client{
@@ -49,7 +54,9 @@ func samplePolicy() *policy.Folder {
 			{ID: "demo-app", Name: "Sample app", Kind: "public", People: []string{"clinician", "patient"}, Purposes: []string{"TREAT", "PATRQT"},
 				Scopes: "patient/*.cruds user/*.cruds"},
 			{ID: "demo-operator", Name: "Operator of the record", Kind: "backend", Purposes: []string{"HOPERAT"},
-				Scopes: "carerecord/operations system/SearchParameter.cruds"},
+				Scopes: "__operations system/SearchParameter.cruds"},
+			{ID: "demo-admin", Name: "Administration of the record", Kind: "public", People: []string{"administrator"}, Purposes: []string{"HOPERAT"},
+				Scopes: "__operations", Rights: []string{"__clients"}},
 		},
 	}
 	f.Identity.Index = region.Index
