@@ -224,14 +224,12 @@ const failuresAMinute = 60
 // refused and recorded by the FHIR server.
 func (n *Node) Handler() http.Handler {
 	fhir := n.rest.Handler()
-	if n.smart == nil {
-		return n.healthRoutes().before(fhir)
-	}
-	return n.healthRoutes().before(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
+	served := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if n.smart != nil && n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
 			n.smart.ServeHTTP(w, q)
 			return
 		}
 		fhir.ServeHTTP(w, q)
 	}))
+	return behindProxies(n.cfg.TrustedProxies, n.healthRoutes().before(served))
 }

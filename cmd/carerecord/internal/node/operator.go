@@ -37,7 +37,7 @@ func (n *Node) operatorHandler() http.Handler {
 		switch {
 		case err != nil:
 			writeError(out, err)
-		case isClientAPI(q.URL.Path):
+		case isClientAPI(q.URL.Path) && n.smart != nil:
 			n.answerClientAPI(out, q, p)
 		case handle == nil:
 			writeError(out, known.missing(q))
