@@ -72,7 +72,7 @@ func (g *Grant) pipeline(typ string) store.Pred {
 		if typ == definitions.Type && g.principal.Operates() {
 			return everything
 		}
-	case Nobody:
+	case Nobody, Administrator:
 	}
 	return nothing
 }
