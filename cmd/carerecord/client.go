@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/interop/smart/clients"
@@ -40,8 +41,8 @@ type clientFlags struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-// send sends a request and prints the answer.
-func (f clientFlags) send(ctx context.Context, request node.ClientRequest) error {
+// send sends a request and prints the answer to out.
+func (f clientFlags) send(ctx context.Context, out io.Writer, request node.ClientRequest) error {
 	cfg, err := f.config()
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (f clientFlags) send(ctx context.Context, request node.ClientRequest) error
 	if err != nil {
 		return err
 	}
-	return f.print(os.Stdout, answer)
+	return f.print(out, answer)
 }
 
 func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
@@ -67,10 +68,18 @@ func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
 	for _, c := range answer.Clients {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.ID, c.Status, c.Kind, c.Name, c.Scopes)
 	}
-	if answer.Digest != "" {
-		fmt.Fprintf(t, "Somebody else approves it with: carerecord client approve %s %s\n", answer.Clients[0].ID, answer.Digest)
+	if err := t.Flush(); err != nil {
+		return err
 	}
-	return t.Flush()
+	for _, c := range answer.Clients {
+		for _, notice := range answer.Notices[c.ID] {
+			fmt.Fprintf(w, "! %s: %s\n", c.ID, notice)
+		}
+	}
+	if answer.Digest != "" {
+		fmt.Fprintf(w, "Somebody else approves it with: carerecord client approve %s %s\n", answer.Clients[0].ID, answer.Digest)
+	}
+	return nil
 }
 
 // clientAddCmd proposes a client.
@@ -90,15 +99,24 @@ type clientAddCmd struct {
 	Right        []string     `help:"__introspect or __launch."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
 	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, such as xac02."`
-	Offline      bool         `help:"It may have access while nobody is signed in."`
-	KeysFile     string       `help:"File of its public keys, a JWK set." type:"existingfile"`
-	KeysURL      string       `help:"URL of its public keys."`
+	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
+
+	Evidence      map[string]string `help:"Reference of a proof, such as dtac=…; repeat the flag for more: dtac, dcb0129, dspt, dpia." placeholder:"NAME=REFERENCE"`
+	AgreementEnds time.Time         `help:"Day on which the agreement with its maker ends." format:"2006-01-02"`
+	Review        time.Time         `help:"Day by which the registration is reviewed: from then on the client is not served." format:"2006-01-02"`
+
+	KeysFile string `help:"File of its public keys, a JWK set." type:"existingfile"`
+	KeysURL  string `help:"URL of its public keys."`
 }
 
 // Run proposes the client and prints its id.
-func (c *clientAddCmd) Run(ctx context.Context) error {
+func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
-		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, Offline: c.Offline, KeysURL: c.KeysURL}
+		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, KeysURL: c.KeysURL,
+		Evidence: c.Evidence, AgreementEnds: c.AgreementEnds, Review: c.Review}
+	if made.Offline = clients.OfflineByDefault(&made); c.Offline != nil {
+		made.Offline = *c.Offline
+	}
 	if c.File != "" {
 		var err error
 		if made, err = readClient(c.File); err != nil {
@@ -112,7 +130,7 @@ func (c *clientAddCmd) Run(ctx context.Context) error {
 		}
 		made.Keys = bytes.TrimSpace(keys)
 	}
-	return c.send(ctx, node.ClientRequest{Verb: "add", Client: &made})
+	return c.send(ctx, out, node.ClientRequest{Verb: "add", Client: &made})
 }
 
 // readClient reads a registration. A member that it does not have is an error.
@@ -121,9 +139,7 @@ func readClient(file string) (c clients.Client, err error) {
 	if err != nil {
 		return c, fmt.Errorf("read the client: %w", err)
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
+	if c, err = clients.Decode(text); err != nil {
 		return c, fmt.Errorf("read the client %s: %w", file, err)
 	}
 	return c, nil
@@ -136,7 +152,7 @@ type clientShowCmd struct {
 }
 
 // Run prints the client as JSON.
-func (c *clientShowCmd) Run(ctx context.Context) error {
+func (c *clientShowCmd) Run(ctx context.Context, out io.Writer) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
@@ -145,7 +161,7 @@ func (c *clientShowCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(os.Stdout)
+	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(answer.Clients[0])
 }
@@ -154,9 +170,9 @@ func (c *clientShowCmd) Run(ctx context.Context) error {
 type clientListCmd struct{ clientFlags }
 
 // Run lists the clients.
-func (c *clientListCmd) Run(ctx context.Context, verb clientVerb) error {
+func (c *clientListCmd) Run(ctx context.Context, out io.Writer, verb clientVerb) error {
 	c.JSON = c.JSON || verb == "export"
-	return c.send(ctx, node.ClientRequest{Verb: string(verb)})
+	return c.send(ctx, out, node.ClientRequest{Verb: string(verb)})
 }
 
 // clientVerb is the name of the command that runs, for types that several commands share.
@@ -169,8 +185,8 @@ type clientVerbCmd struct {
 }
 
 // Run does it.
-func (c *clientVerbCmd) Run(ctx context.Context, verb clientVerb) error {
-	return c.send(ctx, node.ClientRequest{Verb: string(verb), ID: c.ID})
+func (c *clientVerbCmd) Run(ctx context.Context, out io.Writer, verb clientVerb) error {
+	return c.send(ctx, out, node.ClientRequest{Verb: string(verb), ID: c.ID})
 }
 
 // clientChangeCmd proposes another registration.
@@ -181,12 +197,12 @@ type clientChangeCmd struct {
 }
 
 // Run proposes it.
-func (c *clientChangeCmd) Run(ctx context.Context) error {
+func (c *clientChangeCmd) Run(ctx context.Context, out io.Writer) error {
 	with, err := readClient(c.File)
 	if err != nil {
 		return err
 	}
-	return c.send(ctx, node.ClientRequest{Verb: "change", ID: c.ID, Client: &with})
+	return c.send(ctx, out, node.ClientRequest{Verb: "change", ID: c.ID, Client: &with})
 }
 
 // clientApproveCmd approves a proposal.
@@ -197,8 +213,8 @@ type clientApproveCmd struct {
 }
 
 // Run approves it.
-func (c *clientApproveCmd) Run(ctx context.Context) error {
-	return c.send(ctx, node.ClientRequest{Verb: "approve", ID: c.ID, Digest: c.Digest})
+func (c *clientApproveCmd) Run(ctx context.Context, out io.Writer) error {
+	return c.send(ctx, out, node.ClientRequest{Verb: "approve", ID: c.ID, Digest: c.Digest})
 }
 
 // clientSetKeysCmd proposes keys.
@@ -210,7 +226,7 @@ type clientSetKeysCmd struct {
 }
 
 // Run proposes them.
-func (c *clientSetKeysCmd) Run(ctx context.Context) error {
+func (c *clientSetKeysCmd) Run(ctx context.Context, out io.Writer) error {
 	request := node.ClientRequest{Verb: "set-keys", ID: c.ID, URL: c.URL}
 	if c.File != "" {
 		keys, err := os.ReadFile(c.File)
@@ -219,7 +235,7 @@ func (c *clientSetKeysCmd) Run(ctx context.Context) error {
 		}
 		request.Keys = bytes.TrimSpace(keys)
 	}
-	return c.send(ctx, request)
+	return c.send(ctx, out, request)
 }
 
 // clientEndCmd ends grants.
@@ -231,8 +247,8 @@ type clientEndCmd struct {
 }
 
 // Run ends them.
-func (c *clientEndCmd) Run(ctx context.Context) error {
-	return c.send(ctx, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User}})
+func (c *clientEndCmd) Run(ctx context.Context, out io.Writer) error {
+	return c.send(ctx, out, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User}})
 }
 
 // clientImportCmd proposes exported clients.
@@ -242,7 +258,7 @@ type clientImportCmd struct {
 }
 
 // Run proposes them.
-func (c *clientImportCmd) Run(ctx context.Context) error {
+func (c *clientImportCmd) Run(ctx context.Context, out io.Writer) error {
 	text, err := os.ReadFile(c.File)
 	if err != nil {
 		return fmt.Errorf("read the clients: %w", err)
@@ -251,7 +267,7 @@ func (c *clientImportCmd) Run(ctx context.Context) error {
 	if err := json.Unmarshal(text, &exported); err != nil {
 		return fmt.Errorf("read the clients %s: %w", c.File, err)
 	}
-	return c.send(ctx, node.ClientRequest{Verb: "import", Import: exported.Clients})
+	return c.send(ctx, out, node.ClientRequest{Verb: "import", Import: exported.Clients})
 }
 
 // verbOf returns the last word of a command.

@@ -89,6 +89,10 @@ func TestCommandsAreRecorded(t *testing.T) {
 		{name: "client revoke-tokens", args: []string{"demo-app"}, record: "client"},
 		{name: "client end-grants", args: []string{"--user", "gp"}, record: "client"},
 		{name: "client import", args: []string{exported}, record: "client"},
+		{name: "keys list", record: "signing-keys-list"},
+		{name: "keys rotate", record: "signing-keys-rotate"},
+		{name: "keys rotate", fails: true, record: "signing-keys-rotate"}, // one waits
+		{name: "keys rotate", args: []string{"--emergency"}, record: "signing-keys-rotate"},
 		{name: "audit verify", record: "audit-verify"},
 		{name: "verify", record: "verify"},
 		{name: "reindex", record: "reindex"},

@@ -20,21 +20,22 @@ import (
 type cli struct {
 	Config string `help:"JSON file of flags: {\"store\": \"pebble:./var/record\", …}. The command line and the environment have priority over it." type:"path"`
 
-	Serve    serveCmd    `cmd:"" help:"Serve the record."`
-	Health   healthCmd   `cmd:"" help:"Check whether a server runs."`
-	Token    tokenCmd    `cmd:"" help:"Print an access token for a sample person or source system of a --demo store."`
-	Client   clientCmd   `cmd:"" help:"Register, approve, change and stop client applications."`
-	Load     loadCmd     `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
-	Synth    synthCmd    `cmd:"" help:"Generate a synthetic region."`
-	Audit    auditCmd    `cmd:"" help:"Check the audit trail."`
-	Verify   verifyCmd   `cmd:"" help:"Rebuild the index of a store at rest and compare."`
-	Backup   backupCmd   `cmd:"" help:"Copy a store, which may be served, into a folder."`
-	Restore  restoreCmd  `cmd:"" help:"Fill an empty store with a backup, or let a restored store answer."`
-	Reindex  reindexCmd  `cmd:"" help:"Rekey every document, while requests are served. It continues an interrupted reindex."`
-	Identity identityCmd `cmd:"" help:"List cases of persons for the identity team to settle."`
-	Explain  explainCmd  `cmd:"" help:"Describe how a search is answered: its plan, keys and indexes."`
-	Bench    benchCmd    `cmd:"" help:"Measure the embedded engine and the limits of the machine."`
-	Help     helpCmd     `cmd:"" help:"List the commands."`
+	Serve       serveCmd    `cmd:"" help:"Serve the record."`
+	Health      healthCmd   `cmd:"" help:"Check whether a server runs."`
+	Token       tokenCmd    `cmd:"" help:"Print an access token for a sample person or source system of a --demo store."`
+	Client      clientCmd   `cmd:"" help:"Register, approve, change and stop client applications."`
+	SigningKeys keysCmd     `cmd:"" name:"keys" help:"List and replace the keys that sign ID tokens."`
+	Load        loadCmd     `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
+	Synth       synthCmd    `cmd:"" help:"Generate a synthetic region."`
+	Audit       auditCmd    `cmd:"" help:"Check the audit trail."`
+	Verify      verifyCmd   `cmd:"" help:"Rebuild the index of a store at rest and compare."`
+	Backup      backupCmd   `cmd:"" help:"Copy a store, which may be served, into a folder."`
+	Restore     restoreCmd  `cmd:"" help:"Fill an empty store with a backup, or let a restored store answer."`
+	Reindex     reindexCmd  `cmd:"" help:"Rekey every document, while requests are served. It continues an interrupted reindex."`
+	Identity    identityCmd `cmd:"" help:"List cases of persons for the identity team to settle."`
+	Explain     explainCmd  `cmd:"" help:"Describe how a search is answered: its plan, keys and indexes."`
+	Bench       benchCmd    `cmd:"" help:"Measure the embedded engine and the limits of the machine."`
+	Help        helpCmd     `cmd:"" help:"List the commands."`
 }
 
 // exitUsage is the exit code of a command line without a command.
@@ -71,6 +72,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
+	k.BindTo(out, (*io.Writer)(nil))
 	return k.Run(verbOf(k.Command()))
 }
 

@@ -38,6 +38,8 @@ type serveCmd struct {
 
 	ReindexRate int `help:"How many documents a second are read at most to index a defined search parameter, while requests are served. -1 is no limit." default:"2000"`
 
+	SigningKeyLife time.Duration `help:"Age at which the server replaces its signing key, such as 2160h. Default: never; carerecord keys rotate does it too."`
+
 	Origin []string `help:"Origin of web pages that may call, such as https://app.example; repeat the flag for more."`
 
 	Lease time.Duration `help:"How long a MongoDB record stays locked after its server was killed. The server renews the lease three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
@@ -65,7 +67,7 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 	if err := limits.Set(c.Limit); err != nil {
 		all = append(all, err)
 	}
-	cfg := node.ServeConfig{Listen: c.Listen, Admin: c.Admin, IndexRate: c.ReindexRate, Config: node.Config{
+	cfg := node.ServeConfig{Listen: c.Listen, Admin: c.Admin, IndexRate: c.ReindexRate, KeyLife: c.SigningKeyLife, Config: node.Config{
 		PublicURL: strings.TrimSuffix(c.PublicURL, "/"), KeysDir: c.Keys, PolicyDir: c.Policy, Lease: c.Lease,
 		Validation: c.Validation, Strict: c.Handling == "strict", Limits: &limits, Origins: c.Origin, Integrity: c.Integrity, WordIndex: c.WordIndex}}
 	open := c.Auth == "off"
@@ -83,6 +85,7 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 	u, err := url.Parse(cfg.PublicURL)
 	refuse(cfg.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path+u.RawQuery+u.Fragment != ""),
 		"--public-url must be the address of the site without /fhir, such as http://HOST:PORT, not %q", c.PublicURL)
+	refuse(c.SigningKeyLife != 0 && c.SigningKeyLife < time.Hour, "--signing-key-life must be at least an hour, not %s", c.SigningKeyLife)
 	refuse(c.Lease < time.Second, "--lease must be at least one second, not %s", c.Lease)
 	if cfg.Address, err = node.ParseAddress(c.Store); err == nil {
 		err = cfg.FillFolders()

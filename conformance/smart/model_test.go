@@ -36,6 +36,8 @@ type modelTransaction struct {
 	visit                    int // of the browser: a sign-out begins another
 	launch                   *modelLaunch
 	login                    bool // prompt=login
+	consent                  bool // prompt=consent
+	doubt                    bool // whether it has ended is unknown
 	kind                     string
 	offered                  []string // Patients that a search has found, and to whom
 	offeredTo                string
@@ -78,6 +80,8 @@ type modelLaunch struct {
 type modelGrant struct {
 	client, user, patient string
 	requested             string
+	scope                 string // that the server has stored; empty for unknown
+	repeated              bool   // made without a page, by an earlier decision
 	ticks                 *ticks // nil where no page asked: a client that an administrator confirmed, and a backend client
 	launched              bool
 	offline, online       bool
@@ -159,7 +163,10 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 	if problem := mayUse(tx, person); problem != "" {
 		return problem
 	}
-	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") {
+	if act == nil && tx.consent {
+		return "the app wants a person to agree again"
+	}
+	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") && !m.safe && len(m.earlier(tx.client, s.user, tx.patientOf(person), now)) == 0 {
 		return "nobody has agreed"
 	}
 	if act != nil && (act.tx != tx || !act.honest || !act.allow) {
@@ -169,6 +176,55 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 		return "the user has chosen no patient"
 	}
 	return ""
+}
+
+// earlier returns the grants whose decision may be repeated without a page: of the same client, user and patient (SMART-222).
+func (m *model) earlier(client, user, patient string, now time.Time) (list []*modelGrant) {
+	for _, g := range m.grants {
+		if g.client == client && g.user == user && g.ticks != nil && !g.repeated && (g.patient == patient || g.scope != "" && !needsPatient(g.scope)) && (g.doubt || m.live(g, now)) {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// patientOf returns the patient in context of a grant of the transaction; empty for none.
+func (tx *modelTransaction) patientOf(person policy.Person) string {
+	switch {
+	case person.Kind == "patient":
+		return "t1." + person.User
+	case tx.launch != nil:
+		return tx.launch.patient
+	case needsPatient(tx.scope):
+		return tx.patient
+	}
+	return ""
+}
+
+// sessionReplaced ends what a user has begun in a browser in which somebody else signs in for another transaction (SMART-160).
+func (m *model) sessionReplaced(b *seat, kind, user string, by *modelTransaction, hadCookie bool, now time.Time) {
+	old := b.sessions[kind]
+	alive, known := old.alive(now)
+	if !hadCookie || alive && known && old.user == user {
+		return
+	}
+	for _, tx := range m.transactions {
+		if tx != by && tx.kind == kind && tx.open(b, now) {
+			if alive && !known && old.user == user {
+				tx.doubt = true
+			} else {
+				tx.done = true
+			}
+		}
+	}
+	if !alive || old.user == user {
+		return
+	}
+	for _, g := range m.grants {
+		if g.session == old && !slices.ContainsFunc(m.access, func(a *modelAccess) bool { return a.grant == g }) {
+			g.ended, g.doubt = known, g.doubt || !known
+		}
+	}
 }
 
 // mayUse returns why a person must not use the client of a transaction; "" if they may.

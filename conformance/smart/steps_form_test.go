@@ -68,7 +68,7 @@ func (w *walk) post(b *seat, f *shown, hostile bool) {
 	w.Helper()
 	fields, tx := w.fill(f), f.tx
 	honest := f.by == b && f.visit == b.visit && tx != nil && tx.open(b, w.now)
-	certain := honest && !w.safe && !w.suspended[tx.client] && !hostile
+	certain := honest && !w.safe && !tx.doubt && !w.suspended[tx.client] && !hostile
 	if honest && f.name != "sign-in" && f.session != b.sessions[tx.kind] {
 		honest, certain = false, false
 	}
@@ -158,6 +158,7 @@ func (w *walk) signedIn(b *seat, f *shown, fields url.Values, before [2]string) 
 				user = p.User
 			}
 		}
+		w.sessionReplaced(b, kind, user, f.tx, before[i] != "", w.now)
 		w.sessionEnded(b.sessions[kind], w.now)
 		b.sessions[kind] = &modelSession{user: user, started: w.now, touched: w.now, last: w.now}
 		w.note("→ %s", user)

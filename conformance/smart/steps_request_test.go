@@ -41,8 +41,13 @@ func (w *walk) open() {
 			}
 		}
 	}
-	if tx.login = w.IntN(4) == 0; tx.login {
+	switch w.IntN(8) {
+	case 0, 1:
+		tx.login = true
 		params.Set("prompt", "login")
+	case 2:
+		tx.consent = true
+		params.Set("prompt", "consent")
 	}
 	w.note("%s in %s: %s (%q, launch %v)", tx.client, b.name, tx.state, tx.scope, tx.launch != nil)
 	open := 0

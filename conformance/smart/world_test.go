@@ -22,6 +22,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"carerecord/conformance/capability"
 	"carerecord/conformance/servertest"
 	"carerecord/consent"
 	"carerecord/consent/policy"
@@ -90,7 +91,7 @@ var makeServerKeys = sync.OnceValue(func() (made madeKeys) {
 		return madeKeys{err: err}
 	}
 	defer os.RemoveAll(dir)
-	made.signing, made.err = keys.Load(dir, true)
+	made.signing, made.err = keys.Load(dir, true, time.Now)
 	if made.err == nil {
 		made.sample, made.err = rsa.GenerateKey(rand.Reader, 2048)
 	}
@@ -149,7 +150,7 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600})
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
-				c.Verify, c.AllowsOrigin = as.Verify, as.Clients.Allows
+				c.Verify, c.AllowsOrigin, c.Security = as.Verify, as.Clients.AllowsOrigin, capability.Security(as.Endpoints())
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()
@@ -212,11 +213,11 @@ func (w *world) register() {
 	wide := "patient/*.cruds user/*.cruds"
 	for name, c := range map[string]clients.Client{
 		"app":      {Kind: clients.Public, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true, Origins: []string{"https://app.example"}},
-		"clinical": {Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, LaunchURLs: []string{"https://app.example/launch?x=1"}},
+		"clinical": {Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, LaunchURLs: []string{"https://app.example/launch?x=1"}, Intents: []string{"order-review"}},
 		"both":     {Kind: clients.Public, Audience: both, Scopes: wide, Purposes: []string{"PATRQT", "TREAT"}},
 		"limited":  {Kind: clients.Public, Audience: both, Scopes: limited, Purposes: []string{"PATRQT", "TREAT"}},
 		"secret":   {Kind: clients.Symmetric, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true},
-		"signer":   {Kind: clients.Asymmetric, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
+		"signer":   {Kind: clients.Asymmetric, Review: w.now.AddDate(7000, 0, 0), Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
 		"ehr":      {Kind: clients.Backend, Organisation: "T1", Scopes: "system/Patient.rs", Purposes: []string{"TREAT"}, Keys: set, Rights: []string{clients.RightLaunch, clients.RightIntrospect}},
 		"loader":   {Kind: clients.Backend, Organisation: "T1", Scopes: "system/*.rs", Purposes: []string{"TREAT"}, Keys: set, Flow: consent.FlowIngest, IDPrefix: "t1."},
 	} {

@@ -13,6 +13,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -44,8 +45,17 @@ type Record struct {
 	// record and have no record.
 	More int `json:"more,omitempty"`
 
+	Changed []Change `json:"changed,omitempty"` // of settings, such as the registration of a client
+
 	Genesis     *Genesis   `json:"genesis,omitempty"`           // the record begins a chain
 	MissingFrom *time.Time `json:"wishesMissingFrom,omitempty"` // see Confirmation
+}
+
+// Change is one value before and after a change (SMART-052). It is no secret, and empty for none.
+type Change struct {
+	Field string          `json:"field"`
+	Old   json.RawMessage `json:"old,omitempty"`
+	New   json.RawMessage `json:"new,omitempty"`
 }
 
 // Agent is the requester.
@@ -70,6 +80,7 @@ type Decision struct {
 	Outcome string `json:"outcome"` // permit, refuse or fail
 	Step    int    `json:"step,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	Detail  string `json:"detail,omitempty"` // of the reason, where the requester is told less (SMART-337)
 }
 
 // Item is one resource version with the ids of the Patients whom it is about. A document that names its person by a

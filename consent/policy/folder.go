@@ -34,6 +34,8 @@ type Agreement struct {
 	// organisation in the agreement has one with every patient; it is for demonstrations only.
 	// Empty: it must be shown, which is not built yet.
 	Relationship string `json:"relationship,omitempty"`
+	// Evidence names what a client must have before it becomes active: dtac, dcb0129, dspt, dpia, agreement. Empty: nothing.
+	Evidence []string `json:"evidence,omitempty"`
 }
 
 // Organisation is an organisation that writes to the record or reads it.
@@ -62,12 +64,14 @@ const (
 type Person struct {
 	User         string `json:"user"`
 	Subject      string `json:"subject"` // stable id at the identity provider
-	Kind         string `json:"kind"`    // clinician or patient
+	Kind         string `json:"kind"`    // of the kinds of people
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
-	Patient      string `json:"patient,omitempty"`   // NHS number of a patient
-	BirthDate    string `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
-	Level        int    `json:"level,omitempty"`     // authentication level
+	// Roles are the further roles of a member of staff. One may have none at all, and is then refused everywhere.
+	Roles     []RoleAt `json:"roles,omitempty"`
+	Patient   string   `json:"patient,omitempty"`   // NHS number of a patient
+	BirthDate string   `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
+	Level     int      `json:"level,omitempty"`     // authentication level
 }
 
 // Client is a registered application or source system.
@@ -167,6 +171,11 @@ func (f *Folder) check() error {
 	if r := f.Agreement.Relationship; r != "" && r != RelationshipAssumed {
 		bad("agreement.relationship: %q is unknown", r)
 	}
+	for i, e := range f.Agreement.Evidence {
+		if !slices.Contains([]string{"dtac", "dcb0129", "dspt", "dpia", "agreement"}, e) {
+			bad("agreement.evidence[%d]: %q is unknown", i, e)
+		}
+	}
 	for i, r := range f.Roles {
 		for _, a := range r.Activities {
 			if !slices.Contains([]string{ActivityRead, ActivityOptOut, ActivityBreakGlass}, a) {
@@ -175,21 +184,7 @@ func (f *Folder) check() error {
 		}
 	}
 	for i, p := range f.People {
-		switch p.Kind {
-		case "clinician":
-			if !known[p.Organisation] {
-				bad("people[%d].organisation: %q is not an organisation of the folder", i, p.Organisation)
-			}
-			if _, ok := f.Role(p.Role); !ok {
-				bad("people[%d].role: %q is not a role of the folder", i, p.Role)
-			}
-		case "patient":
-			if p.Patient == "" {
-				bad("people[%d].patient: an NHS number is required", i)
-			}
-		default:
-			bad("people[%d].kind: %q is unknown", i, p.Kind)
-		}
+		p.check(f, fmt.Sprintf("people[%d]", i), bad)
 	}
 	for i, c := range f.Clients {
 		if c.Organisation != "" && !known[c.Organisation] {

@@ -51,6 +51,11 @@ func states() []state {
 		{"patient-search", pages.PatientSearch{Action: "/oauth/patient", App: "Diary"}, in},
 		{"patient-choice", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found}, in},
 		{"patient-choice-unanswered", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found, Unanswered: true}, in},
+		{"encounter-choice", pages.EncounterChoice{Action: "/oauth/encounter", App: "Diary", List: []pages.Encounter{{Value: "1", Start: "2026-03-31", Name: "Check-up", State: "finished"}, {Value: "2", Name: "AMB", State: "planned"}}}, in},
+		{"encounter-choice-unanswered", pages.EncounterChoice{Action: "/oauth/encounter", App: "Diary", List: []pages.Encounter{{Value: "1", Start: "2026-03", Name: "Check-up", State: "finished"}}, Unanswered: true}, in},
+		{"refusal-no-record", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRecord}, in},
+		{"refusal-no-role", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRole}, in},
+		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
 		{"consent", consent, in},
 		{"consent-full", full, in},
 		{"consent-nothing", refused, in},
@@ -59,8 +64,11 @@ func states() []state {
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
 		{"sessions", pages.SessionList{Action: "/sessions", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
-		{"home", pages.Home{EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
+		{"home", pages.Home{Developers: "/developers", EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
 			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
+		{"developers", pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: []string{"launch-ehr"}, Scopes: []string{"patient/*.rs"},
+			Parameters: []pages.TypeParameters{{Type: "Condition", Names: []string{"category", "code"}}}, Lives: []pages.DeveloperValue{{Name: "access", Value: "15 min"}},
+			Limits: []pages.DeveloperValue{{Name: "body", Value: "65536"}}, Errors: []string{"invalid_request"}}, pages.Options{}},
 		{"sample-people", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonStaff, People: []pages.SamplePerson{{Value: "gp", Name: "gp", Detail: "R0260"}}}, in},
 		{"sample-people-unanswered", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonPatient, People: []pages.SamplePerson{{Value: "p", Name: "p", Detail: "Patient"}}, Unanswered: true}, in},
 	}
@@ -74,7 +82,7 @@ func states() []state {
 }
 
 func errorKinds() []pages.ErrorKind {
-	return []pages.ErrorKind{pages.BadRequest, pages.Forbidden, pages.NotFound, pages.Ended, pages.OtherBrowser, pages.SignInRefused, pages.NoRecord,
+	return []pages.ErrorKind{pages.BadRequest, pages.Forbidden, pages.NotFound, pages.Ended, pages.OtherBrowser, pages.SignInRefused,
 		pages.TooMany, pages.ProviderDown, pages.Unavailable, pages.MethodRefused, pages.InternalFailed}
 }
 

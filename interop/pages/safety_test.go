@@ -137,7 +137,7 @@ func TestHandle(t *testing.T) {
 		header  string
 	}{
 		"a failure": {func(http.ResponseWriter, *http.Request) error {
-			return pages.Fail(pages.NoRecord, errors.New("secret cause"))
+			return pages.Fail(pages.Forbidden, errors.New("secret cause"))
 		}, http.StatusForbidden, ""},
 		"another error": {func(http.ResponseWriter, *http.Request) error { return errors.New("secret cause") }, http.StatusInternalServerError, ""},
 		"a store that is down": {func(http.ResponseWriter, *http.Request) error {

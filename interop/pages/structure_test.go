@@ -236,7 +236,7 @@ func TestEveryPage(t *testing.T) {
 
 // TestTemplatesHaveNoScripts: no template and no style has code, or a way to talk to other windows (SMART-T22).
 func TestTemplatesHaveNoScripts(t *testing.T) {
-	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "consent", "apps", "sessions", "signed-out", "home", "sample-people"} {
+	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "sample-people"} {
 		source := read(t, "templates/"+name+".html")
 		for _, word := range []string{"<script", "postMessage", "window.", "opener", "addEventListener", "javascript:", "http:", "https:", "style=", "safeHTML"} {
 			if strings.Contains(source, word) {
@@ -267,6 +267,8 @@ func TestHostileTexts(t *testing.T) {
 		pages.RecordChoice{Action: "/a", App: h, People: []pages.Record{{Value: h, Name: h}}},
 		pages.PatientSearch{Action: "/a", App: h, Number: h, Family: h, Day: h, Month: h, Year: h},
 		pages.PatientChoice{Action: "/a", People: []pages.Candidate{{Value: h, Name: h, BirthDate: h, NHSNumber: h}}},
+		pages.EncounterChoice{Action: "/a", App: h, List: []pages.Encounter{{Value: h, Start: h, Name: h, State: h}}},
+		pages.Refusal{Action: "/a", App: h, Reason: pages.NoRecord},
 		pages.Consent{Action: "/a", App: h, Publisher: h, Person: h, NHSNumber: h, Identity: true, Groups: []pages.Group{{Type: "Patient"}}},
 		pages.Apps{Action: "/a", Stopped: h, List: []pages.App{{Value: h, Name: h, Publisher: h, Person: h}}},
 		pages.SessionList{Action: "/a", List: []pages.BrowserSession{{Value: h}}},

@@ -32,7 +32,7 @@ type endpoint struct {
 }
 
 func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revoke.Endpoint) map[string]endpoint {
-	serve := func(h oauth.Handler) http.HandlerFunc { return oauth.Serve(s.cfg.Log, h) }
+	serve := s.answers.Serve
 	d := s.documents
 	all := map[string]endpoint{
 		"GET /fhir/.well-known/smart-configuration": {d.SMART, anyOrigin},
@@ -75,6 +75,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:
 		return u.pages.Handle(s.serveApps)
+	case path == DevelopersPath:
+		return u.pages.Handle(s.serveDevelopers)
 	case path == homePath:
 		return u.pages.Handle(s.serveHome)
 	case path == sessionsPath:
@@ -105,7 +107,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method = http.MethodGet
 	}
 	if size(r.Header) > maxHeader {
-		oauth.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
+		s.answers.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
 		return
 	}
 	if page := s.page(r.URL.Path); page != nil {
@@ -122,7 +124,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if e.origins == registeredOrigin {
 		if err := s.allowOrigin(w, r); err != nil {
-			oauth.WriteError(w, oauth.Unavailable(err))
+			s.answers.WriteError(w, oauth.Unavailable(err))
 			return
 		}
 	}
@@ -138,11 +140,11 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if allow == nil {
-		oauth.WriteError(w, &oauth.Error{Status: http.StatusNotFound, Code: oauth.InvalidRequest, Description: "There is no such endpoint."})
+		s.answers.WriteError(w, &oauth.Error{Status: http.StatusNotFound, Code: oauth.InvalidRequest, Description: "There is no such endpoint."})
 		return
 	}
 	slices.Sort(allow)
-	oauth.WriteError(w, &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.InvalidRequest, Description: "The endpoint has another method.",
+	s.answers.WriteError(w, &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.InvalidRequest, Description: "The endpoint has another method.",
 		Header: http.Header{"Allow": {strings.Join(allow, ", ")}}})
 }
 
@@ -157,12 +159,12 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
 	if e.origins == anyOrigin {
 		h.Set("Access-Control-Allow-Origin", "*")
 	} else if err := s.allowOrigin(w, r); err != nil {
-		oauth.WriteError(w, oauth.Unavailable(err))
+		s.answers.WriteError(w, oauth.Unavailable(err))
 		return true
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" {
 		h.Set("Access-Control-Allow-Methods", method)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id, traceparent")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -176,7 +178,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	if origin == "" || origin == "null" {
 		return nil
 	}
-	allowed, err := s.Clients.Allows(r.Context(), origin)
+	allowed, err := s.Clients.AllowsOrigin(r.Context(), origin, "")
 	if allowed {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, WWW-Authenticate")

@@ -19,7 +19,7 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD"}
 	}
-	page := pages.Home{EHR: s.cfg.EHR, App: s.cfg.App, Requests: []pages.HomeRequest{
+	page := pages.Home{Developers: DevelopersPath, EHR: s.cfg.EHR, App: s.cfg.App, Requests: []pages.HomeRequest{
 		{Text: "GET /fhir/metadata", Path: "/fhir/metadata"},
 		{Text: "GET /fhir/.well-known/smart-configuration", Path: "/fhir/.well-known/smart-configuration"},
 		{Text: "GET " + AppsPath, Path: AppsPath},

@@ -10,6 +10,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/discovery"
@@ -20,6 +21,7 @@ import (
 	"carerecord/interop/smart/keys"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/printed"
 	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/revoke"
@@ -60,6 +62,7 @@ type Server struct {
 	Resource  *resource.Verifier
 	Printed   *printed.Issuer
 	documents *discovery.Documents
+	answers   oauth.Answers
 	users     *users              // nil where nobody can sign in
 	endpoints map[string]endpoint // by method and path
 }
@@ -68,7 +71,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
 	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch}
-	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, Rules: clients.Rules{Loopback: cfg.Loopback, Organisation: func(ods string) bool {
+	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
 	}}}
@@ -84,16 +87,20 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	var err error
-	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public()})
+	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Endpoints: s.Endpoints(), Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public})
 	if err != nil {
 		return nil, err
 	}
 	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token",
 		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
+	s.answers = oauth.Answers{Log: cfg.Log}
+	if s.users != nil {
+		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
+	}
 	s.endpoints = s.newEndpoints(
 		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
-		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Calls: limits.New(0, cfg.Clock)},
+		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(0, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
 	return s, nil
 }
@@ -113,6 +120,15 @@ func (s *Server) Verify(ctx context.Context, h http.Header, address string) (con
 	return s.Resource.Verify(ctx, h, address)
 }
 
+// Endpoints returns the absolute URLs of the endpoints, which come from the settings alone (SMART-002).
+func (s *Server) Endpoints() discovery.Endpoints {
+	e := discovery.Endpoints{Token: s.cfg.Site + "/oauth/token", Introspect: s.cfg.Site + "/oauth/introspect", Revoke: s.cfg.Site + "/oauth/revoke"}
+	if s.users != nil {
+		e.Authorize, e.Manage = s.cfg.Site+authorize.Path, s.cfg.Site+AppsPath
+	}
+	return e
+}
+
 // capabilities are those of SMART that work.
 func (s *Server) capabilities() []string {
 	backend := []string{"client-confidential-asymmetric", "permission-v1", "permission-v2"}
@@ -129,6 +145,6 @@ func (s *Server) examples() []string {
 	if s.users == nil {
 		return backend
 	}
-	return append(backend, "openid", "fhirUser", "launch", "launch/patient", "offline_access", "online_access", "patient/*.rs", "patient/Observation.read", "user/*.rs",
+	return append(backend, "openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access", "patient/*.rs", "patient/Observation.read", "user/*.rs",
 		"patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory")
 }

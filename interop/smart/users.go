@@ -101,21 +101,17 @@ func (s *Server) openSampleIssuers(u *users) error {
 		issuers = append(issuers, p.Issuer(client))
 	}
 	u.upstream, err = signin.New(signin.Config{Origin: s.cfg.Site, Issuers: issuers, State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Sessions: u.sessions,
-		Demonstration: s.cfg.Demo, Continue: authorize.Continue, Verified: func(w http.ResponseWriter, r *http.Request, _ string, id signin.Identity) error {
-			return s.signedIn(u, w, r, id)
+		Demonstration: s.cfg.Demo, Continue: authorize.Continue, Verified: func(w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
+			return s.signedIn(u, w, r, transaction, id)
 		}})
 	return err
 }
 
 // signedIn starts the session of a person who has signed in. Only people of the policy folder have one; they are known by issuer
 // and subject alone (SMART-185).
-func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id signin.Identity) error {
-	kind := clients.ForClinicians
-	if id.Kind == session.Patient {
-		kind = clients.ForPatients
-	}
+func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
 	event := signInEvent(r, id)
-	person, known := personBySubject(s.cfg.Policy, kind, id.Subject)
+	person, known := personBySubject(s.cfg.Policy, id.Kind, id.Subject)
 	if !known {
 		event.Refused, event.Status = "UNKNOWN_PERSON", http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
@@ -127,6 +123,9 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id s
 	if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
 		return err
 	}
+	if err := s.endOfAnother(u, r, transaction, id.User); err != nil {
+		return err
+	}
 	_, before, err := u.sessions.SignIn(w, r, session.Identity{User: id.User, Account: person.User, AuthTime: id.AuthTime, Level: id.Level})
 	if err == nil && before != nil {
 		err = s.endOnline(r, before)
@@ -134,9 +133,28 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id s
 	return err
 }
 
-func personBySubject(f *policy.Folder, kind, subject string) (policy.Person, bool) {
+// endOfAnother ends what the user who was signed in before has begun in the browser, if somebody else signs in: the transactions, but
+// for that of the sign-in, and the grants of which no token was issued yet (SMART-160).
+func (s *Server) endOfAnother(u *users, r *http.Request, transaction string, now session.User) error {
+	before, err := u.sessions.Current(r, now.Kind)
+	switch {
+	case errors.Is(err, session.ErrNone) && !u.sessions.Had(r, now.Kind):
+		return nil // nobody was
+	case err != nil && !errors.Is(err, session.ErrNone):
+		return err
+	case err == nil && before.User == now:
+		return nil
+	}
+	if err := u.authorize.EndOthers(r.Context(), u.sessions.KnownBrowser(r), transaction, now.Kind); err != nil || before == nil {
+		return err
+	}
+	return s.endGrants(r, before, "somebody else has signed in", func(g *grants.Listed) bool { return g.LastUsed.IsZero() })
+}
+
+// personBySubject returns the person of a subject at the issuer of staff, or at that of patients and proxies.
+func personBySubject(f *policy.Folder, kind session.Kind, subject string) (policy.Person, bool) {
 	for _, p := range f.People {
-		if p.Kind == kind && p.Subject == subject {
+		if (p.Kind == policy.KindClinician) == (kind == session.Staff) && p.Subject == subject {
 			return p, true
 		}
 	}
@@ -145,13 +163,18 @@ func personBySubject(f *policy.Folder, kind, subject string) (policy.Person, boo
 
 // endOnline ends the grants that depend on a session that has ended (SMART-169, 348).
 func (s *Server) endOnline(r *http.Request, ended *session.Session) error {
-	list, err := s.Grants.OfUser(r.Context(), ended.Account)
+	return s.endGrants(r, ended, "the session has ended", func(g *grants.Listed) bool { return g.Online })
+}
+
+// endGrants ends some of the grants that were made in a session.
+func (s *Server) endGrants(r *http.Request, made *session.Session, why string, which func(*grants.Listed) bool) error {
+	list, err := s.Grants.OfUser(r.Context(), made.Account)
 	if err != nil {
 		return err
 	}
 	for _, g := range list {
-		if g.Online && g.Session == ended.ID {
-			if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the session has ended"); err != nil {
+		if g.Session == made.ID && which(&g) {
+			if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), why); err != nil {
 				return err
 			}
 		}
@@ -209,31 +232,4 @@ func (s *Server) refreshed(ctx context.Context, g *grants.Grant) error {
 	}
 	g.Patient = in.Patient
 	return nil
-}
-
-// resolveLaunch checks a launch as its user sees the record (SMART-127).
-func resolveLaunch(ctx context.Context, f *policy.Folder, reader *record.Record, l *launch.Launch, client *clients.Client) error {
-	person, ok := f.Person(l.User)
-	if !ok || person.Kind != clients.ForClinicians || person.Organisation != l.Organisation {
-		return fmt.Errorf("%w: the user is not one of the launcher's organisation", launch.ErrInconsistent)
-	}
-	u := record.User{Person: person, Client: client, Purpose: "TREAT"}
-	if l.Patient != "" {
-		patient, err := reader.Visible(ctx, u, l.Patient)
-		if err != nil {
-			return err
-		}
-		if patient.ID == "" {
-			return fmt.Errorf("%w: the patient is not visible to the user", launch.ErrInconsistent)
-		}
-		l.Person = patient.Key
-	}
-	if l.Encounter == "" {
-		return nil
-	}
-	is, err := reader.EncounterOf(ctx, u, l.Encounter, l.Person)
-	if err == nil && (!is || l.Person == "") {
-		err = fmt.Errorf("%w: the encounter is not the patient's", launch.ErrInconsistent)
-	}
-	return err
 }

@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	"carerecord/consent/audit"
+	"carerecord/consent/policy"
 	"carerecord/interop/pages"
-	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
@@ -15,10 +15,13 @@ import (
 
 // The last parts of the paths of forms.
 const (
-	stepKind     = "kind"
-	stepSearch   = "search"
-	stepPatient  = "patient"
-	stepDecision = "decision"
+	stepKind      = "kind"
+	stepRole      = "role"
+	stepLeave     = "leave"
+	stepEncounter = "encounter"
+	stepSearch    = "search"
+	stepPatient   = "patient"
+	stepDecision  = "decision"
 )
 
 // ask shows the page of the step that needs a person, or ends the transaction if none does.
@@ -29,8 +32,19 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the patient.")
 	case p.needsPatient():
 		return e.show(q, p, http.StatusOK, e.searchPage(q, p))
+	case len(p.encounters) > 0 && quiet:
+		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the encounter.")
+	case len(p.encounters) > 0:
+		return e.show(q, p, http.StatusOK, encounterPage(q, p))
 	case e.confirmed(p):
-		return e.grant(q, p, p.set)
+		return e.grant(q, p, p.set, decision{by: "client/" + p.client.ID})
+	}
+	before, set, err := e.earlier(q, p)
+	switch {
+	case err != nil:
+		return err
+	case before != nil:
+		return e.grant(q, p, set, decision{by: "grant/" + before.ID, until: before.Ends})
 	case quiet:
 		return oauth.Refuse(oauth.ConsentRequired, "A person has to agree.")
 	}
@@ -41,9 +55,11 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 	return e.show(q, p, http.StatusOK, page)
 }
 
-// confirmed reports whether no consent page is shown: an administrator approved the scopes of an app for staff (SMART-220).
+// confirmed reports whether no consent page is shown: an app for staff whose scopes were approved, by somebody who is named in the
+// registration, and until its review (SMART-220).
 func (e *Endpoint) confirmed(p *progress) bool {
-	return p.person.Kind != clients.ForPatients && p.client.Confirmed && !has(p.t.Prompt, "consent")
+	c := p.client
+	return p.person.Kind == policy.KindClinician && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && !has(p.t.Prompt, "consent")
 }
 
 // kindPage asks which kind of people signs in (SMART-189).
@@ -62,7 +78,7 @@ func (e *Endpoint) consentPage(q *request, p *progress) (pages.Consent, scopes.S
 	page := pages.Consent{Action: Continue(q.id) + "/" + stepDecision, App: p.client.Name, Publisher: p.client.Publisher, Reviewed: len(p.client.Approved) > 0,
 		Person: p.patient.Name, NHSNumber: masked(p.patient.Number), Self: p.own.ID != "", Groups: groups, Writes: writes, Identity: shown.Has(scopes.OpenID), StopPath: e.StopPath}
 	if shown.Has(scopes.OfflineAccess) {
-		page.Offline = e.Grants.Ledger.Now().Add(e.Lives.OfflineTotal)
+		page.Offline = e.Grants.Ledger.Now().Add(e.Lives.For(p.client).OfflineTotal)
 	}
 	return page, shown
 }

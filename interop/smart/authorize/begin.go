@@ -47,14 +47,14 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t := Transaction{Client: client.ID, Redirect: form.Get("redirect_uri"), State: form.Get("state"), Challenge: form.Get("code_challenge"), Nonce: form.Get("nonce"),
-		Scope: form.Get("scope"), Prompt: form.Get("prompt"), Made: e.Grants.Ledger.Now(), Ends: e.Grants.Ledger.Now().Add(life)}
+		Scope: form.Get("scope"), Prompt: form.Get("prompt"), Made: e.Grants.Ledger.Now(), Ends: e.Grants.Ledger.Now().Add(Life)}
 	if t.Redirect == "" || !client.Redirects(t.Redirect) {
 		return pages.Fail(pages.BadRequest, errors.New("the redirect URI is not registered"))
 	}
 	if err := e.check(ctx, client, form, &t); err != nil {
 		return e.sendError(w, &t, err)
 	}
-	t.Browser = e.Sessions.Browser(w, r) // "" for a post of another site
+	t.Kind, t.Browser = kindOf(client, t.Launch), e.Sessions.Browser(w, r) // "" for a post of another site
 	id, err := e.open(ctx, t)
 	if errors.Is(err, errTooMany) {
 		return pages.Fail(pages.TooMany, err)

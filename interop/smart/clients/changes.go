@@ -24,7 +24,7 @@ func (r *Registry) propose(who string, c *Client, with Client) error {
 	if with.Kind != c.Kind {
 		return fmt.Errorf("%w: the kind of a client never changes: register a new one", ErrRefused)
 	}
-	with.ID, with.Made, with.Proposed, with.Secrets, with.Approved, with.Status = c.ID, c.Made, nil, nil, nil, ""
+	with.ID, with.Made, with.Proposed, with.Secrets, with.Approved, with.Status, with.KeysSince = c.ID, c.Made, nil, nil, nil, "", time.Time{}
 	with.sealKeys()
 	if err := r.Rules.Check(&with); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (r *Registry) SetKeys(ctx context.Context, who, id string, keys []byte, url
 func (c *Client) digest() string {
 	is := *c
 	is.Status, is.Secrets, is.Approved, is.Proposed = "", nil, nil, nil
-	is.Made, is.Changed, is.NotBefore = time.Time{}, time.Time{}, time.Time{}
+	is.Made, is.Changed, is.NotBefore, is.KeysSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	text, err := json.Marshal(is)
 	if err != nil {
 		return "" // a Client can be written as JSON; an empty digest approves nothing
@@ -75,10 +75,16 @@ func (r *Registry) Approve(ctx context.Context, who, id, digest string) (*Client
 			return fmt.Errorf("%w: %s proposed it, so somebody else has to approve it", ErrRefused, who)
 		case digest == "" || digest != c.Digest():
 			return fmt.Errorf("%w: the digest is not that of the proposal, which is %s", ErrRefused, c.Digest())
-		case !c.Proposed.With.Review.IsZero() && !r.Ledger.Now().Before(c.Proposed.With.Review):
+		case !before(r.Ledger.Now(), c.Proposed.With.Review):
 			return fmt.Errorf("%w: the date of its review has passed", ErrRefused)
 		}
+		if err := r.Rules.missingEvidence(&c.Proposed.With, r.Ledger.Now()); err != nil {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
 		with := c.Proposed.With
+		if with.KeysSince = c.KeysSince; with.KeysDigest != c.KeysDigest || len(c.Approved) == 0 {
+			with.KeysSince = r.Ledger.Now()
+		}
 		with.Secrets, with.Made, with.NotBefore, with.Status = c.Secrets, c.Made, c.NotBefore, Active
 		with.Approved = append(c.Approved, Approval{By: who, At: r.Ledger.Now(), Digest: digest})
 		if c.Status == Suspended {

@@ -24,6 +24,8 @@ type Rules struct {
 	Loopback bool
 	// Organisation reports whether an ODS code is an organisation of the policy; nil: any is.
 	Organisation func(ods string) bool
+	// Evidence names what a client must have before it becomes active (SMART-066).
+	Evidence []string
 }
 
 // Check returns an error that lists every mistake of a registration, each with the name of its field.
@@ -72,6 +74,7 @@ func (r Rules) Check(c *Client) error {
 		}
 	}
 	r.checkKeys(c, bad)
+	checkTexts(c, bad)
 	return errors.Join(all...)
 }
 

@@ -75,22 +75,35 @@ type Client struct {
 	Scopes       string          `json:"scopes"` // the ceiling, in scope syntax
 	Purposes     []string        `json:"purposes"`
 	Organisation string          `json:"organisation,omitempty"` // ODS code; of a backend client the acting one
-	Offline      bool            `json:"offline,omitempty"`
-	Rights       []string        `json:"rights,omitempty"`
-	Contact      string          `json:"contact,omitempty"`
-	TermsURL     string          `json:"termsURL,omitempty"`
-	PrivacyURL   string          `json:"privacyURL,omitempty"`
+	Offline      bool            `json:"offline"`                // always written: a registration that does not say it has a default
+	// OfflineUnused and OfflineTotal are days after which offline access ends, without use and in all; 0 is the life of the
+	// server, which they may shorten (SMART-347).
+	OfflineUnused int      `json:"offlineUnusedDays,omitempty"`
+	OfflineTotal  int      `json:"offlineTotalDays,omitempty"`
+	Rights        []string `json:"rights,omitempty"`
+	Contact       string   `json:"contact,omitempty"`
+	TermsURL      string   `json:"termsURL,omitempty"`
+	PrivacyURL    string   `json:"privacyURL,omitempty"`
+	// Evidence has references by the name of what they prove, and AgreementEnds the end of the agreement in force (SMART-066).
+	Evidence      map[string]string `json:"evidence,omitempty"`
+	AgreementEnds time.Time         `json:"agreementEnds,omitzero"`
 	// Confirmed: an administrator approved the scopes for clinicians, who see no consent screen
 	// (SMART-220).
 	Confirmed bool `json:"confirmed,omitempty"`
+	// Intents are those that a launch may name (SMART-130). NoPatientChoice: a launch without a patient is refused where a
+	// patient/ scope needs one, and nobody chooses (SMART-128).
+	Intents         []string `json:"intents,omitempty"`
+	NoPatientChoice bool     `json:"noPatientChoice,omitempty"`
 
 	Flow     string `json:"flow,omitempty"`     // of a backend client
 	IDPrefix string `json:"idPrefix,omitempty"` // id space of a source system (CON-1303)
 
-	Review   time.Time  `json:"review,omitzero"` // the registration is to be reviewed before it
-	Made     time.Time  `json:"made"`
-	Changed  time.Time  `json:"changed"`
-	Approved []Approval `json:"approved,omitempty"`
+	// Review is when the registration is to have been reviewed: from then on the client is not served.
+	Review    time.Time  `json:"review,omitzero"`
+	KeysSince time.Time  `json:"keysSince,omitzero"` // when the inline keys came into force
+	Made      time.Time  `json:"made"`
+	Changed   time.Time  `json:"changed"`
+	Approved  []Approval `json:"approved,omitempty"`
 	// Proposed is what somebody wants the registration to be; nil for nothing. It has no effect
 	// before somebody else has approved it.
 	Proposed *Proposal `json:"proposed,omitempty"`
@@ -121,8 +134,11 @@ type Proposal struct {
 
 // Serves reports whether requests of the client are served at an instant.
 func (c *Client) Serves(at time.Time) bool {
-	return c.Status == Active && (c.Review.IsZero() || at.Before(c.Review))
+	return c.Status == Active && before(at, c.Review) && before(at, c.AgreementEnds)
 }
+
+// before reports whether an instant is before an end; zero is no end.
+func before(at, end time.Time) bool { return end.IsZero() || at.Before(end) }
 
 // HasRight reports whether the client has a right.
 func (c *Client) HasRight(right string) bool { return slices.Contains(c.Rights, right) }

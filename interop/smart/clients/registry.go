@@ -25,6 +25,7 @@ type Registry struct {
 	// OneOperator permits an approval by who proposed it: of a demonstration, which one person runs.
 	OneOperator bool
 	cache       decoded
+	origins     keptOrigins
 }
 
 // The errors of a Registry that a caller may tell apart.
@@ -73,13 +74,6 @@ func (r *Registry) List(ctx context.Context) ([]*Client, error) {
 	return all, nil
 }
 
-// Allows reports whether a web page of an origin may call on behalf of some active client (SMART-472).
-func (r *Registry) Allows(ctx context.Context, origin string) (bool, error) {
-	all, err := r.List(ctx)
-	now := r.Ledger.Now()
-	return slices.ContainsFunc(all, func(c *Client) bool { return c.Serves(now) && slices.Contains(c.Origins, origin) }), err
-}
-
 // Add proposes a client and returns it, pending, with its new id (SMART-053).
 func (r *Registry) Add(ctx context.Context, who string, c Client) (*Client, error) {
 	c.ID = newID()
@@ -100,7 +94,7 @@ func (r *Registry) Restore(ctx context.Context, who string, c Client) (*Client, 
 }
 
 func (r *Registry) add(ctx context.Context, who, event string, c Client) (*Client, error) {
-	c.Status, c.Approved, c.Secrets, c.NotBefore = Pending, nil, nil, time.Time{}
+	c.Status, c.Approved, c.Secrets, c.NotBefore, c.KeysSince = Pending, nil, nil, time.Time{}, time.Time{}
 	c.Proposed = nil
 	with := c
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}
@@ -114,7 +108,13 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 	if !errors.Is(err, ErrUnknown) {
 		return err
 	}
-	c.Status, c.Proposed = Active, nil
+	if err := r.Rules.missingEvidence(&c, r.Ledger.Now()); err != nil {
+		if _, err = r.add(ctx, who, "client-import", c); ledger.Changed(err) { // it waits for its evidence and an approval
+			return nil
+		}
+		return err
+	}
+	c.Status, c.Proposed, c.KeysSince = Active, nil, r.Ledger.Now()
 	c.Approved = []Approval{{By: who, At: r.Ledger.Now(), Digest: c.digest()}}
 	if _, err = r.insert(ctx, who, "client-import", c); ledger.Changed(err) {
 		return nil // another server did it meanwhile
@@ -135,7 +135,7 @@ func (r *Registry) insert(ctx context.Context, who, event string, c Client) (*Cl
 	if err != nil {
 		return nil, err
 	}
-	return &c, r.Ledger.Write(ctx, changeBy(who, event, c.ID), w)
+	return &c, r.Ledger.Write(ctx, changeBy(who, event, nil, &c), w)
 }
 
 // sealKeys notes the digest of inline keys.
@@ -145,9 +145,9 @@ func (c *Client) sealKeys() {
 	}
 }
 
-// changeBy is the event of a change of a client by an operator.
-func changeBy(who, name, id string) ledger.Event {
-	return ledger.Event{Name: name, Of: "client/" + id, Agent: audit.Agent{Kind: "operator", Subject: who}, Client: audit.Client{ID: id}}
+// changeBy is the event of a change of a client by an operator, with the values before, nil for none, and after.
+func changeBy(who, name string, before, after *Client) ledger.Event {
+	return ledger.Event{Name: name, Of: "client/" + after.ID, Agent: audit.Agent{Kind: "operator", Subject: who}, Client: audit.Client{ID: after.ID}, Changed: changed(before, after)}
 }
 
 // change changes a client by f, once more if another change came between. The error of f ends it.
@@ -160,6 +160,8 @@ func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Cl
 		if err != nil {
 			return nil, err
 		}
+		before := read.Content
+		before.Secrets = slices.Clone(before.Secrets) // f may change them in place
 		if err := f(&read.Content); err != nil {
 			return nil, err
 		}
@@ -168,7 +170,7 @@ func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Cl
 		if err != nil {
 			return nil, err
 		}
-		if err = r.Ledger.Write(ctx, changeBy(who, event, id), w); !ledger.Changed(err) {
+		if err = r.Ledger.Write(ctx, changeBy(who, event, &before, &read.Content), w); !ledger.Changed(err) {
 			return &read.Content, err
 		}
 	}

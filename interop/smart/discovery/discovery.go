@@ -18,16 +18,24 @@ type Config struct {
 	Base string // the FHIR base, which is the issuer (SMART-001)
 	Site string // the address of the site, without /fhir
 	// Users: people can sign in, so the code flow works. Without it, backend clients alone are served.
-	Users bool
+	Users     bool
+	Endpoints Endpoints
 	// Capabilities are those of SMART that work.
 	Capabilities []string
 	// Scopes are examples of scopes that work (SMART-026).
 	Scopes []string
-	Keys   jose.JSONWebKeySet
+	// Keys returns the public keys that are published now.
+	Keys func() jose.JSONWebKeySet
 }
 
+// Endpoints are the absolute URLs of the endpoints. Those for people are empty where nobody can sign in.
+type Endpoints struct{ Authorize, Token, Introspect, Revoke, Manage string }
+
 // Documents are the discovery documents.
-type Documents struct{ smart, openID, keys document }
+type Documents struct {
+	smart, openID document
+	published     func() jose.JSONWebKeySet
+}
 
 type document struct {
 	body []byte
@@ -39,9 +47,9 @@ func New(c Config) (*Documents, error) {
 	common := map[string]any{
 		"issuer":                                c.Base,
 		"jwks_uri":                              c.Site + "/oauth/jwks.json",
-		"token_endpoint":                        c.Site + "/oauth/token",
-		"introspection_endpoint":                c.Site + "/oauth/introspect",
-		"revocation_endpoint":                   c.Site + "/oauth/revoke",
+		"token_endpoint":                        c.Endpoints.Token,
+		"introspection_endpoint":                c.Endpoints.Introspect,
+		"revocation_endpoint":                   c.Endpoints.Revoke,
 		"scopes_supported":                      c.Scopes,
 		"response_types_supported":              []string{"code"},
 		"code_challenge_methods_supported":      []string{"S256"},
@@ -50,13 +58,14 @@ func New(c Config) (*Documents, error) {
 		"grant_types_supported":                            []string{"authorization_code", "client_credentials"},
 	}
 	if c.Users {
-		common["authorization_endpoint"] = c.Site + "/oauth/authorize"
+		common["authorization_endpoint"] = c.Endpoints.Authorize
+		common["management_endpoint"] = c.Endpoints.Manage
 	} else {
 		common["grant_types_supported"] = []string{"client_credentials"}
 		delete(common, "issuer")
 		delete(common, "jwks_uri")
 	}
-	d := &Documents{}
+	d := &Documents{published: c.Keys}
 	var err error
 	if d.smart, err = with(common, map[string]any{"capabilities": c.Capabilities}); err != nil {
 		return nil, err
@@ -64,14 +73,11 @@ func New(c Config) (*Documents, error) {
 	openID := map[string]any{
 		"issuer": c.Base, "jwks_uri": c.Site + "/oauth/jwks.json",
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
-		"claims_supported": []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser"},
+		"claims_supported": []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser", "name"},
 		"authorization_response_iss_parameter_supported": true,
 		"grant_types_supported":                          []string{"authorization_code", "client_credentials", "refresh_token"},
 	}
-	if d.openID, err = with(common, openID); err != nil {
-		return nil, err
-	}
-	d.keys, err = with(nil, map[string]any{"keys": c.Keys.Keys})
+	d.openID, err = with(common, openID)
 	return d, err
 }
 
@@ -97,8 +103,15 @@ func (d *Documents) SMART(w http.ResponseWriter, r *http.Request) { d.smart.serv
 // OpenID answers GET [base]/.well-known/openid-configuration and the metadata of RFC 8414.
 func (d *Documents) OpenID(w http.ResponseWriter, r *http.Request) { d.openID.serve(w, r) }
 
-// Keys answers GET /oauth/jwks.json.
-func (d *Documents) Keys(w http.ResponseWriter, r *http.Request) { d.keys.serve(w, r) }
+// Keys answers GET /oauth/jwks.json. The keys change while the server runs (SMART-386).
+func (d *Documents) Keys(w http.ResponseWriter, r *http.Request) {
+	keys, err := with(nil, map[string]any{"keys": d.published().Keys})
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	keys.serve(w, r)
+}
 
 // serve answers with the document whatever the request accepts (SMART-021), for pages of any origin (SMART-471).
 func (d document) serve(w http.ResponseWriter, r *http.Request) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/secret"
 	"carerecord/store"
@@ -35,6 +36,18 @@ type Lives struct {
 // DefaultLives returns the defaults, which are also the bounds of all but Access (one hour).
 func DefaultLives() Lives {
 	return Lives{Access: 15 * time.Minute, Backend: 5 * time.Minute, Code: time.Minute, OfflineUnused: 90 * 24 * time.Hour, OfflineTotal: 365 * 24 * time.Hour, Online: 12 * time.Hour}
+}
+
+// For returns the lives of a client, which may shorten those of offline access (SMART-347).
+func (l Lives) For(c *clients.Client) Lives {
+	const day = 24 * time.Hour
+	if c.OfflineUnused > 0 {
+		l.OfflineUnused = min(l.OfflineUnused, time.Duration(c.OfflineUnused)*day)
+	}
+	if c.OfflineTotal > 0 {
+		l.OfflineTotal = min(l.OfflineTotal, time.Duration(c.OfflineTotal)*day)
+	}
+	return l
 }
 
 // Direct makes a grant and an access token in one step, for a backend client or for a demonstration's

@@ -3,6 +3,7 @@ package idp
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
@@ -25,12 +26,18 @@ func PeopleOf(f *policy.Folder, kind session.Kind) []Person {
 	for _, p := range f.People {
 		person := Person{Subject: p.Subject, Name: p.User, Level: p.Level, NHSNumber: p.Patient, BirthDate: p.BirthDate}
 		switch {
-		case p.Kind == "patient" && kind == session.Patient:
+		case p.Kind == policy.KindPatient && kind == session.Patient:
 			person.Detail = p.Patient
-		case p.Kind != "patient" && kind == session.Staff:
-			role, _ := f.Role(p.Role)
-			organisation, _ := f.Organisation(p.Organisation)
-			person.Detail = role.Name + ", " + organisation.Name
+		case p.Kind == policy.KindProxy && kind == session.Patient:
+			person.Detail = "Acts for others"
+		case p.Kind == policy.KindClinician && kind == session.Staff:
+			var roles []string
+			for _, r := range p.AllRoles() {
+				role, _ := f.Role(r.Role)
+				organisation, _ := f.Organisation(r.Organisation)
+				roles = append(roles, role.Name+", "+organisation.Name)
+			}
+			person.Detail = strings.Join(roles, "; ")
 		default:
 			continue
 		}

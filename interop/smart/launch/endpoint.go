@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"carerecord/consent/audit"
+	"carerecord/fhir"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
@@ -23,8 +24,9 @@ type Endpoint struct {
 	Grants  *grants.Store
 	Base    string // the FHIR base, for iss
 	Address func(*http.Request) string
-	// Resolve checks a launch as its user sees the record, and fills in the person of the patient: the user is known and of
-	// the launcher's organisation, the Patient and the Encounter are visible, and the Encounter is the patient's (SMART-127).
+	// Resolve checks a launch as its user sees the record, and fills in the patient and its person: the user is known and of
+	// the launcher's organisation, the Patient, the Encounter and what fhirContext refers to are visible, and the Encounter is the
+	// patient's (SMART-127). An NHS number names one person (SMART-129).
 	// It returns ErrInconsistent if not.
 	Resolve func(ctx context.Context, l *Launch, client *clients.Client) error
 }
@@ -38,6 +40,7 @@ type announcement struct {
 	LaunchURL string          `json:"launch_url,omitempty"` // one of the client's; may be empty if it has one
 	User      string          `json:"user"`
 	Patient   string          `json:"patient,omitempty"`
+	NHSNumber string          `json:"nhs_number,omitempty"` // in place of patient
 	Encounter string          `json:"encounter,omitempty"`
 	FHIR      json.RawMessage `json:"fhirContext,omitempty"`
 	Banner    *bool           `json:"need_patient_banner,omitempty"`
@@ -69,7 +72,16 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if refused != nil {
 		return refused
 	}
-	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Encounter: a.Encounter,
+	number, valid := fhir.CleanNHSNumber(a.NHSNumber)
+	switch {
+	case a.NHSNumber != "" && a.Patient != "":
+		return oauth.Refuse(oauth.InvalidRequest, "patient and nhs_number do not come together.")
+	case a.NHSNumber != "" && !valid:
+		return inconsistent("nhs_number is no NHS number")
+	case a.Intent != "" && !slices.Contains(client.Intents, a.Intent):
+		return inconsistent("the intent was not agreed with the client")
+	}
+	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
 		FHIR: a.FHIR, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant}
 	if err := checkContext(a.FHIR); err != nil {
 		return err

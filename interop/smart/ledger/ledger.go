@@ -45,16 +45,18 @@ type Event struct {
 	Named   string // id of the Patient in context
 	Refused string // why it was refused; empty for what was permitted
 	Status  int    // of the answer; 0 for 200
+	Detail  string // the exact reason of a refusal, which the client is not told; without any secret
+	Changed []audit.Change
 }
 
 func (e Event) record(at time.Time) audit.Record {
 	r := audit.Record{Recorded: at, Request: e.Request, Interaction: e.Name, Type: e.Of, Status: e.Status, Agent: e.Agent, Client: e.Client, Named: e.Named,
-		Decision: audit.Decision{Outcome: "permit"}, Disclosed: []audit.Item{}}
+		Decision: audit.Decision{Outcome: "permit"}, Disclosed: []audit.Item{}, Changed: e.Changed}
 	if r.Status == 0 {
 		r.Status = 200
 	}
 	if e.Refused != "" {
-		r.Decision = audit.Decision{Outcome: "refuse", Reason: e.Refused}
+		r.Decision = audit.Decision{Outcome: "refuse", Reason: e.Refused, Detail: e.Detail}
 	}
 	return r
 }

@@ -125,14 +125,14 @@ func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scop
 	}
 	if person.Kind == clients.ForPatients {
 		p.Kind = consent.Patient
+		if person.Level < identified {
+			return p, nil // a number that was not proved names nobody (SMART-193)
+		}
 		in, err := v.SignIn(ctx, person.Patient, person.BirthDate)
 		if err != nil {
 			return consent.Principal{}, fmt.Errorf("find the patient of a token: %w", err)
 		}
-		p.Patient, p.Person = in.Patient, in.Person
-		if person.Level >= identified {
-			p.Number = person.Patient
-		}
+		p.Patient, p.Person, p.Number = in.Patient, in.Person, person.Patient
 		return p, nil
 	}
 	role, _ := v.Policy.Role(person.Role)
@@ -144,11 +144,14 @@ func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scop
 	return p, nil
 }
 
-// PersonOf returns the person of a grant, who must still have the role and the organisation of the grant
-// (SMART-205, 346); grants.ErrInactive if not.
+// PersonOf returns the person of a grant in the role of the grant, which the person must still have (SMART-205, 346);
+// grants.ErrInactive if not, and for a proxy: there are no authorities yet (SMART-143, 258).
 func PersonOf(folder *policy.Folder, g *grants.Grant) (policy.Person, error) {
 	person, ok := folder.Person(g.User)
-	if !ok || person.Organisation != g.Organisation || person.Role != g.Role {
+	if !ok {
+		return policy.Person{}, grants.ErrInactive
+	}
+	if person, ok = person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); !ok {
 		return policy.Person{}, grants.ErrInactive
 	}
 	return person, nil

@@ -16,6 +16,7 @@ import (
 const (
 	OpenID          = "openid"
 	FHIRUser        = "fhirUser"
+	Profile         = "profile"
 	Launch          = "launch"
 	LaunchPatient   = "launch/patient"
 	LaunchEncounter = "launch/encounter"
@@ -25,8 +26,8 @@ const (
 
 // The bounds of a scope string (SMART-230, section 28).
 const (
-	maxBytes  = 32 << 10
-	maxTokens = 200
+	MaxBytes  = 32 << 10
+	MaxTokens = 200
 )
 
 // Set is a set of scopes, in the order of a request.
@@ -38,7 +39,7 @@ type Set struct {
 // known reports the scopes that are not of resources and that this server understands.
 func known(token string) bool {
 	switch token {
-	case OpenID, FHIRUser, Launch, LaunchPatient, LaunchEncounter, OfflineAccess, OnlineAccess:
+	case OpenID, FHIRUser, Profile, Launch, LaunchPatient, LaunchEncounter, OfflineAccess, OnlineAccess:
 		return true
 	}
 	return false
@@ -48,15 +49,15 @@ func known(token string) bool {
 // (SMART-230). unknown lists the tokens that are not understood; the code flow leaves them out, client
 // credentials refuse them.
 func Parse(text string, rights []string) (s Set, unknown []string, err error) {
-	if len(text) > maxBytes {
-		return Set{}, nil, fmt.Errorf("the scope is longer than %d bytes", maxBytes)
+	if len(text) > MaxBytes {
+		return Set{}, nil, fmt.Errorf("the scope is longer than %d bytes", MaxBytes)
 	}
 	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) {
 		return Set{}, nil, fmt.Errorf("the scope has a character that no scope may have")
 	}
 	tokens := strings.Split(text, " ")
-	if len(tokens) > maxTokens {
-		return Set{}, nil, fmt.Errorf("there are more than %d scopes", maxTokens)
+	if len(tokens) > MaxTokens {
+		return Set{}, nil, fmt.Errorf("there are more than %d scopes", MaxTokens)
 	}
 	for _, token := range tokens {
 		switch {

@@ -53,7 +53,7 @@ func (e *Endpoint) exchange(ctx context.Context, q *request) (*Response, error) 
 	} else if err := e.Allowed(ctx, &g); err != nil {
 		return nil, grantError(err)
 	}
-	issued, err := e.Grants.Exchange(ctx, code, e.Lives, q.id, q.address)
+	issued, err := e.Grants.Exchange(ctx, code, e.Lives.For(q.client), q.id, q.address)
 	if errors.Is(err, grants.ErrUsed) {
 		if code, err = e.Grants.ReadCode(ctx, q.form.Get("code")); err != nil {
 			return nil, grantError(err)

@@ -76,6 +76,9 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return oauth.TooMany("Too many failed requests. Try again in a minute.")
 	}
 	response, err := e.answer(r.Context(), q, answer)
+	if q.client != nil {
+		q.client.KeepOrigin(w.Header(), r)
+	}
 	if err != nil {
 		return e.refused(r.Context(), q, name, err)
 	}

@@ -48,7 +48,7 @@ func (e *Endpoint) refresh(ctx context.Context, q *request) (*Response, error) {
 			return nil, grantError(err)
 		}
 	}
-	issued, err := e.Grants.Refresh(ctx, token, g, narrower, e.Lives, q.id, q.address)
+	issued, err := e.Grants.Refresh(ctx, token, g, narrower, e.Lives.For(q.client), q.id, q.address)
 	if err != nil {
 		return nil, grantError(err)
 	}

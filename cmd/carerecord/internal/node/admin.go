@@ -26,6 +26,9 @@ func (n *Node) listenAdmin(address string) (stop func(), err error) {
 		_, done := n.guard.Backlog()
 		return float64(done)
 	})
+	m.Gauge("carerecord_clients_with_notices", "Registered clients that need the attention of an operator: a review, an agreement, keys or a secret, or a name.", func() float64 {
+		return float64(n.noticed.Load())
+	})
 	m.Flag("carerecord_held", "1 while this process is sure that no other process writes to the record.", n.lease.valid)
 	server := &http.Server{Handler: n.adminHandler(m.Handler()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
 	go server.Serve(l) // ends with Close

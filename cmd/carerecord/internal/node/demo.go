@@ -38,13 +38,6 @@ func samplePolicy() *policy.Folder {
 			{Code: "R0600", Name: "Community nurse", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
 			{Code: "R0790", Name: "Ward clerk", Activities: []string{policy.ActivityRead}},
 		},
-		People: []policy.Person{
-			{User: "gp", Subject: "900000000101", Kind: "clinician", Organisation: synth.Practice, Role: "R0260", Level: 3},
-			{User: "consultant", Subject: "900000000102", Kind: "clinician", Organisation: synth.Acute, Role: "R0050", Level: 3},
-			{User: "clerk", Subject: "900000000103", Kind: "clinician", Organisation: synth.Acute, Role: "R0790", Level: 3},
-			{User: "nurse", Subject: "900000000104", Kind: "clinician", Organisation: synth.Community, Role: "R0600", Level: 3},
-			{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
-		},
 		Clients: []policy.Client{
 			{ID: "demo-ehr", Name: "Sample EHR", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: scopes},
 			{ID: "demo-app", Name: "Sample app", Kind: "public", People: []string{"clinician", "patient"}, Purposes: []string{"TREAT", "PATRQT"},
@@ -54,6 +47,16 @@ func samplePolicy() *policy.Folder {
 		},
 	}
 	f.Identity.Index = region.Index
+	for _, m := range synth.Staff() {
+		p := policy.Person{User: m.User, Subject: m.Number, Kind: "clinician", Organisation: m.Organisation, Role: m.Role, Level: 3}
+		if m.User == "locum" { // works at two organisations
+			p.Roles = []policy.RoleAt{{Organisation: synth.Acute, Role: "R0050"}}
+		}
+		f.People = append(f.People, p)
+	}
+	f.People = append(f.People,
+		policy.Person{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
+		policy.Person{User: "carer", Subject: "nhs-login-202", Kind: "proxy", Level: 9})
 	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)

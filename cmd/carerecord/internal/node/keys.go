@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"os"
@@ -17,7 +18,8 @@ type keys struct {
 	// digest is the key of the digests under which tokens and client secrets are stored (SMART-490). Without it every token is
 	// unknown.
 	digest  []byte
-	signing *signing.Keys // nil under --auth off
+	signing *signing.Keys   // nil under --auth off
+	sample  *rsa.PrivateKey // of the sample issuers of a demonstration
 }
 
 // loadKeys reads the keys folder. It creates missing keys if create is set.

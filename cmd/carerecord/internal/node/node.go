@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
+	"carerecord/conformance/capability"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
@@ -33,10 +35,12 @@ type Node struct {
 	search      *search.Service
 	auditWriter *audit.Writer // nil under AuthOff
 	smart       *smart.Server // nil under --auth off
+	signing     *signing.Keys // nil under --auth off
 	rest        *rest.Server
 	examples    http.Handler // of a demonstration; nil for none
 	exampleHost string       // name under which they are served
 
+	noticed          atomic.Int64              // clients with a notice, when they were counted last
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
 	unidentifiedRate int                       // how many of them an address may send a second; 0 is no limit
 }
@@ -58,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{heldStore: h, policy: folder}
+	n := &Node{heldStore: h, policy: folder, signing: k.signing}
 	n.audited = cfg.Auth.audited()
 	n.engine = cfg.observers.wrap(n.engine)
 	if err := n.wire(ctx, k); err != nil {
@@ -83,8 +87,13 @@ func (c *Config) readFolders() (keys, *policy.Folder, error) {
 		folder, err := c.identityPolicy()
 		return k, folder, err
 	}
-	if k.signing, err = signing.Load(c.KeysDir, c.Auth.makesKeys()); err != nil {
+	if k.signing, err = signing.Load(c.KeysDir, c.Auth.makesKeys(), time.Now); err != nil {
 		return k, nil, err
+	}
+	if c.Auth == AuthDemo {
+		if k.sample, err = signing.Sample(c.KeysDir); err != nil {
+			return k, nil, err
+		}
 	}
 	folder, err := policy.Load(c.PolicyDir)
 	if err != nil {
@@ -127,14 +136,15 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 		return err
 	}
 	base := n.cfg.PublicURL + "/fhir"
-	var origins func(context.Context, string) (bool, error)
+	var origins func(ctx context.Context, origin, client string) (bool, error)
+	var security capability.Security
 	if n.smart != nil {
-		origins = n.smart.Clients.Allows
+		origins, security = n.smart.Clients.AllowsOrigin, capability.Security(n.smart.Endpoints())
 	}
 	n.unidentifiedRate = limits.rest.UnidentifiedRate
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
 	n.rest = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
-		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Clock: time.Now, Log: n.log,
+		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Security: security, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
 	return n.rest.Prepare()
 }
@@ -209,7 +219,7 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 		launcher, app = site+examples.EHRPath, site+examples.StartPath
 	}
 	n.smart, err = smart.New(smart.Config{EHR: launcher, App: app, Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
 	if err != nil {
 		return nil, err
 	}

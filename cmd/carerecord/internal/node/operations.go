@@ -33,6 +33,8 @@ func (n *Node) operations() []operation {
 	return []operation{
 		{"POST /token", "token-issue", n.answerToken, auditHandler},
 		{"POST /client", "client", n.answerClient, auditAfter},
+		{"GET /keys", listedKeys, n.answerKeys, auditAfter},
+		{"POST /keys", rotatedKeys, n.answerRotate, auditHandler},
 		{"GET /audit", "audit-verify", n.answerAudit, auditAfter},
 		{"GET /reindex", "reindex-status", n.answerStatus, auditAfter},
 		{"POST /reindex", "reindex", n.answerReindex, auditBefore},

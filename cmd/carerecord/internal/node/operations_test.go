@@ -48,6 +48,8 @@ func TestOperationsAreRecorded(t *testing.T) {
 	}{
 		"POST /token":           {{"", `{"Client":"demo-feed"}`, "permit"}, {"", `{"Client":"nobody"}`, "refuse"}, {"", `{`, "refuse"}},
 		"POST /client":          {{"", `{"Verb":"list"}`, "permit"}, {"", `{"Verb":"suspend","ID":"nobody"}`, "refuse"}, {"", `{`, "refuse"}},
+		"GET /keys":             {{"", "", "permit"}},
+		"POST /keys":            {{"", "", "permit"}, {"", "", "refuse"}, {"?emergency=true", "", "permit"}},
 		"GET /audit":            {{"", "", "permit"}},
 		"GET /reindex":          {{"", "", "permit"}},
 		"POST /reindex":         {{"?rate=-1", "", "permit"}, {"?rate=x", "", "refuse"}},

@@ -19,7 +19,7 @@ type ClientRequest struct {
 	Client *clients.Client // for add and change
 	Import []clients.Client
 	Digest string          // that an approval names
-	Keys   json.RawMessage // a JWK set, for set-keys
+	Keys   json.RawMessage `json:",omitempty"` // a JWK set, for set-keys
 	URL    string          // of a JWK set, for set-keys
 	Of     grants.Of       // for end-grants
 }
@@ -29,6 +29,8 @@ type ClientAnswer struct {
 	Clients []*clients.Client `json:"clients,omitempty"`
 	Digest  string            `json:"digest,omitempty"` // of what waits for an approval
 	Secret  string            `json:"secret,omitempty"` // shown this once
+	// Notices are what an operator should know of these clients, by id.
+	Notices map[string][]string `json:"notices,omitempty"`
 }
 
 // Clients sends a request to the registry of a store, through the server that holds it if there is one.
@@ -83,8 +85,26 @@ func (n *Node) answerClient(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// registry carries a request out.
+// registry carries a request out, and adds the notices of the clients in the answer.
 func (n *Node) registry(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
+	answer, err := n.registryVerb(ctx, who, request)
+	if err != nil || len(answer.Clients) == 0 || request.Verb == "export" {
+		return answer, err
+	}
+	notices, err := n.smart.Clients.Notices(ctx)
+	if err != nil {
+		return answer, nil // what was done is done: the answer goes without notices
+	}
+	answer.Notices = map[string][]string{}
+	for _, c := range answer.Clients {
+		if list := notices[c.ID]; list != nil {
+			answer.Notices[c.ID] = list
+		}
+	}
+	return answer, nil
+}
+
+func (n *Node) registryVerb(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
 	if n.smart == nil {
 		return ClientAnswer{}, errors.New("a store that is served with --auth off has no clients")
 	}

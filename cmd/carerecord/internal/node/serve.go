@@ -14,10 +14,11 @@ import (
 // ServeConfig is a Config with the settings that only a server has.
 type ServeConfig struct {
 	Config
-	Listen    string    // address for clients
-	Admin     string    // address for metrics and operators; empty is none
-	IndexRate int       // documents a second that are read to index defined search parameters
-	Welcome   io.Writer // for the instructions that a demonstration prints
+	Listen    string        // address for clients
+	Admin     string        // address for metrics and operators; empty is none
+	IndexRate int           // documents a second that are read to index defined search parameters
+	KeyLife   time.Duration // after which a signing key is replaced; 0 is never
+	Welcome   io.Writer     // for the instructions that a demonstration prints
 }
 
 // Serve serves a record until the context ends or the lease is lost, and then waits for the
@@ -50,7 +51,7 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 			return err
 		}
 	}
-	return n.serve(ctx, listener, cfg.IndexRate)
+	return n.serve(ctx, listener, &cfg)
 }
 
 // lastBytes is how long after the longest deadline a client may take to read its answer (LIM-009).
@@ -60,7 +61,7 @@ const lastBytes = time.Minute
 // clients learn that their requests did nothing.
 const lostLeaseAnswers = time.Second
 
-func (n *Node) serve(ctx context.Context, listener net.Listener, indexRate int) error {
+func (n *Node) serve(ctx context.Context, listener net.Listener, cfg *ServeConfig) error {
 	n.warn()
 	n.cfg.Limits.log(n.log)
 	stopSocket, err := n.listenSocket()
@@ -70,8 +71,10 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, indexRate int) 
 	defer stopSocket()
 	background, stop := context.WithCancel(ctx)
 	defer n.flushUnidentified(background)()
-	defer n.keepIndexing(background, indexRate)()
+	defer n.keepIndexing(background, cfg.IndexRate)()
 	defer n.keepCatchingUp(background)()
+	defer n.keepNotices(background)()
+	defer n.keepKeys(background, cfg.KeyLife)()
 	defer stop()
 	server := &http.Server{Handler: n.lease.require(n.Handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		WriteTimeout: n.cfg.Limits.rest.BundleDeadline + lastBytes,
