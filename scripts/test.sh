@@ -13,6 +13,7 @@ trap 'exit 130' INT TERM
 export CARERECORD_TEST_SERVER_FILE=$dir/server
 export CARERECORD_SKIPPED_FILE=$dir/skipped # package testfiles appends to it
 touch "$CARERECORD_TEST_SERVER_FILE" "$CARERECORD_SKIPPED_FILE"
+scripts/browser.sh
 packages=$(go list ./... | grep -v '/conformance/suite$')
 timeout=25m
 [ "${CARERECORD_SOAK:-1}" = 1 ] || timeout=6h
@@ -57,6 +58,6 @@ wait "$beside" || status=1
 beside=
 cat "$dir/others"
 echo "MongoDB tests ran on: $(sort -u "$CARERECORD_TEST_SERVER_FILE" | paste -sd';')"
-echo "$(sort -u "$CARERECORD_SKIPPED_FILE" | wc -l) tests were skipped because ../shared or a package in .cache is missing"
+echo "$(sort -u "$CARERECORD_SKIPPED_FILE" | wc -l) tests were skipped because ../shared, a package in .cache or Chromium is missing"
 sort -u "$CARERECORD_SKIPPED_FILE" | sed 's/^/    /'
 exit $status

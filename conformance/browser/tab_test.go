@@ -12,12 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -26,7 +24,7 @@ import (
 )
 
 // patience is how long a tab waits for a page.
-const patience = 10 * time.Second
+const patience = wait.Patience
 
 func newFolder() (string, error) { return os.MkdirTemp("", "browser-keys-") }
 
@@ -40,6 +38,8 @@ type tab struct {
 
 	mu       sync.Mutex
 	problems []string
+	blocked  []string // addresses of documents that the browser did not show
+	sent     map[network.RequestID]string
 }
 
 // newTab starts Chromium. It skips the test where Chromium or axe-core cannot be had.
@@ -59,7 +59,7 @@ func newTab(t *testing.T, w *world) *tab {
 	t.Cleanup(stopAll)
 	ctx, stop := chromedp.NewContext(all)
 	t.Cleanup(stop)
-	b := &tab{TB: t, w: w, ctx: ctx, axe: string(axe)}
+	b := &tab{TB: t, w: w, ctx: ctx, axe: string(axe), sent: map[network.RequestID]string{}}
 	w.must(chromedp.Listen(ctx, b.note))
 	_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
 	w.must(err)
@@ -76,15 +76,17 @@ func (b *tab) note(event any) {
 	bad := func(format string, args ...any) { b.problems = append(b.problems, fmt.Sprintf(format, args...)) }
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
+		b.sent[e.RequestID] = e.Request.URL
 		if !b.w.knows(e.Request.URL) {
 			bad("SMART-167, T04: a request to %s", e.Request.URL)
-		}
-		if referrer, _ := e.Request.Headers["Referer"].(string); strings.Contains(referrer, "code=") || strings.Contains(referrer, "/oauth/") && !strings.HasPrefix(e.Request.URL, b.w.site) {
-			bad("SMART-T04: %s is told that the browser comes from %s", e.Request.URL, referrer)
 		}
 	case *network.EventResponseReceived:
 		if e.Type == network.ResourceTypeDocument && !strings.HasPrefix(e.Response.URL, b.w.other) && !strings.HasPrefix(e.Response.URL, b.w.end.URL) && header(e.Response.Headers, "Referrer-Policy") == "" {
 			bad("SMART-166, T04: %s has no Referrer-Policy", e.Response.URL)
+		}
+	case *network.EventLoadingFailed:
+		if e.Type == network.ResourceTypeDocument && e.ErrorText == "net::ERR_BLOCKED_BY_RESPONSE" {
+			b.blocked = append(b.blocked, b.sent[e.RequestID])
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Source == log.EntrySourceSecurity || strings.Contains(e.Entry.Text, "Content Security Policy") {
@@ -216,6 +218,17 @@ func (b *tab) check(name string) {
 	for _, fault := range faults {
 		b.Errorf("SMART-151: %s: axe-core: %s", name, fault)
 	}
+	for _, address := range evaluate[[]string](b, "[...document.querySelectorAll('[href], [src], [action]')].map((e) => e.href ?? e.src ?? e.action)") {
+		if strings.HasPrefix(b.address(), b.w.site) && (strings.Contains(address, "cr_ac_") || strings.Contains(address, "cr_at_") || strings.Contains(address, "cr_rt_")) {
+			b.Errorf("SMART-T04: %s: the page leads to %s", name, address)
+		}
+	}
+	// At 400 % a window of 1280 pixels is 320 wide: nothing may need to be scrolled sideways.
+	within(b, "zoom", chromedp.EmulateViewport(320, 640))
+	if width := evaluate[int](b, "document.documentElement.scrollWidth"); width > 320 {
+		b.Errorf("SMART-151: %s: at 400 %% the page is %d pixels wide, want 320", name, width)
+	}
+	within(b, "zoom", chromedp.ResetViewport())
 	b.blame()
 }
 
@@ -228,15 +241,7 @@ func (b *tab) blame() {
 		b.Error(problem)
 	}
 	b.problems = nil
-}
-
-// frames returns the addresses of the frames in the page.
-func (b *tab) frames() (urls []string) {
-	b.Helper()
-	tree, err := chromedp.Call(b.ctx, page.GetFrameTree, cdp.Empty{})
-	b.w.must(err)
-	for _, child := range tree.FrameTree.ChildFrames {
-		urls = append(urls, child.Frame.URL)
+	for from, path := range b.w.told.Range {
+		b.Errorf("SMART-T04: the request for %v of another site names %v", path, from)
 	}
-	return urls
 }

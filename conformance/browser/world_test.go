@@ -46,7 +46,7 @@ type world struct {
 	smart                 *smart.Server
 	client                string           // id of a client whose redirect URI is on the other site
 	arrived               chan *url.URL    // requests to /end of the site to which that redirect URI leads on
-	framed                atomic.Value     // string: the address that the page /frame of the other site frames
+	told                  sync.Map         // addresses of the record that a request to another site named in Referer
 	end                   *httptest.Server // that site: another origin again
 }
 
@@ -71,7 +71,7 @@ var serverKeys = sync.OnceValues(func() (*keys.Keys, *rsa.PrivateKey) {
 	if err != nil {
 		panic(err)
 	}
-	signing, err := keys.Load(dir, true)
+	signing, err := keys.Load(dir, true, time.Now)
 	if err != nil {
 		panic(err)
 	}
@@ -106,17 +106,27 @@ func newWorld(t *testing.T) *world {
 	var record, site http.Handler // set below, before the first request
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { record.ServeHTTP(rw, r) }))
 	t.Cleanup(server.Close)
-	demo := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { site.ServeHTTP(rw, r) }))
+	demo := httptest.NewServer(w.elsewhere(func(rw http.ResponseWriter, r *http.Request) { site.ServeHTTP(rw, r) }))
 	t.Cleanup(demo.Close)
-	other := httptest.NewServer(http.HandlerFunc(w.serveOther))
+	other := httptest.NewServer(w.elsewhere(w.serveOther))
 	t.Cleanup(other.Close)
-	w.end = httptest.NewServer(http.HandlerFunc(w.serveEnd))
+	w.end = httptest.NewServer(w.elsewhere(w.serveEnd))
 	t.Cleanup(w.end.Close)
 	w.site, w.examples, w.other = server.URL, local(demo), local(other)
 	record = w.openRecord(t)
 	w.fill(record)
 	site = w.openExamples()
 	return w
+}
+
+// elsewhere is the handler of a site that is not the record's. It notes what it learns of the addresses of the record.
+func (w *world) elsewhere(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if from := r.Referer(); strings.HasPrefix(from, w.site+"/") && from != w.site+"/" {
+			w.told.Store(from, r.URL.Path)
+		}
+		h(rw, r)
+	})
 }
 
 func (w *world) openRecord(t *testing.T) http.Handler {
@@ -133,7 +143,7 @@ func (w *world) openRecord(t *testing.T) http.Handler {
 				Log: slog.New(slog.DiscardHandler), Epoch: &ledger.Epoch{}, SampleKey: sample, Demo: true, Failures: 600, EHR: w.examples + examples.EHRPath, App: w.examples + examples.StartPath})
 			w.must(err)
 			w.must(w.smart.Import(t.Context(), "test"))
-			c.Verify, c.AllowsOrigin = w.smart.Verify, w.smart.Clients.Allows
+			c.Verify, c.AllowsOrigin = w.smart.Verify, w.smart.Clients.AllowsOrigin
 		}})
 	fhir := s.Handler()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -198,9 +208,8 @@ func (w *world) openExamples() http.Handler {
 func (w *world) serveOther(rw http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/frame":
-		framed, _ := w.framed.Load().(string)
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(rw, "<!DOCTYPE html><title>Frame</title><h1>Around</h1><iframe title=inside src=%q></iframe>", framed)
+		fmt.Fprintf(rw, "<!DOCTYPE html><title>Frame</title><h1>Around</h1><iframe title=inside src=%q></iframe>", r.URL.Query().Get("of"))
 	case "/back":
 		rw.Header().Set("Location", w.end.URL+"/end?"+r.URL.RawQuery)
 		rw.WriteHeader(http.StatusFound)

@@ -44,7 +44,12 @@ func (b *browser) follow(r *http.Request) string {
 			}
 		}
 		location := rec.Header().Get("Location")
-		if b.page = read(rec); location == "" {
+		b.page = read(rec)
+		if on, ok := strings.CutPrefix(rec.Header().Get("Refresh"), "0; url="); ok {
+			r = b.w.request("GET", site+on, "") // the page that leads back to the app
+			continue
+		}
+		if location == "" {
 			return ""
 		}
 		if b.page.code != http.StatusSeeOther {
