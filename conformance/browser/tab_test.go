@@ -228,7 +228,7 @@ func (b *tab) check(name string) {
 	if width := evaluate[int](b, "document.documentElement.scrollWidth"); width > 320 {
 		b.Errorf("SMART-151: %s: at 400 %% the page is %d pixels wide, want 320", name, width)
 	}
-	within(b, "zoom", chromedp.ResetViewport())
+	within(b, "zoom", chromedp.EmulateViewport(1000, 900))
 	b.blame()
 }
 
