@@ -16,6 +16,7 @@ type browser struct {
 	w       *world
 	cookies map[string]string
 	origin  string // that its posts name
+	stay    bool   // on the page that leads back to an app
 	page    answer
 	at      string   // path of the page
 	visited []string // paths of the redirects that led to it, and its own
@@ -44,7 +45,12 @@ func (b *browser) follow(r *http.Request) string {
 			}
 		}
 		location := rec.Header().Get("Location")
-		if b.page = read(rec); location == "" {
+		b.page = read(rec)
+		if on, ok := strings.CutPrefix(rec.Header().Get("Refresh"), "0; url="); ok && !b.stay {
+			r = b.w.request("GET", site+on, "") // the page that leads back to the app
+			continue
+		}
+		if location == "" {
 			return ""
 		}
 		if b.page.code != http.StatusSeeOther {

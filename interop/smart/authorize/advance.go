@@ -65,7 +65,7 @@ func (e *Endpoint) finish(q *request, p *progress, err error) error {
 				return err
 			}
 		}
-		return e.sendError(q.w, &p.t, refusal)
+		return e.leave(q, p, refusalOf(refusal))
 	}
 	return err
 }

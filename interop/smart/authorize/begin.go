@@ -54,6 +54,10 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	if err := e.check(ctx, client, form, &t); err != nil {
 		return e.sendError(w, &t, err)
 	}
+	if has(t.Prompt, "none") && r.Method == http.MethodGet && e.Sessions.KnownBrowser(r) == "" {
+		// A browser without a cookie of ours has no session. A frame in a page of another site is one, and keeps none (SMART-132).
+		return e.sendError(w, &t, oauth.Refuse(oauth.LoginRequired, "Nobody is signed in."))
+	}
 	t.Kind, t.Browser = kindOf(client, t.Launch), e.Sessions.Browser(w, r) // "" for a post of another site
 	id, err := e.open(ctx, t)
 	if errors.Is(err, errTooMany) {
@@ -136,12 +140,21 @@ func (e *Endpoint) sendError(w http.ResponseWriter, t *Transaction, err error) e
 	if refusal.Status >= http.StatusInternalServerError {
 		return err
 	}
-	e.sendBack(w, t, url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}})
+	e.sendBack(w, t, refusalOf(refusal))
 	return nil
 }
 
-// sendBack sends the browser to the redirect URI with parameters, state and iss (SMART-088).
+func refusalOf(e *oauth.Error) url.Values {
+	return url.Values{"error": {e.Code}, "error_description": {e.Description}}
+}
+
+// sendBack sends the browser to the redirect URI with parameters.
 func (e *Endpoint) sendBack(w http.ResponseWriter, t *Transaction, with url.Values) {
+	see(w, e.backTo(t, with))
+}
+
+// backTo returns the redirect URI with parameters, state and iss (SMART-088).
+func (e *Endpoint) backTo(t *Transaction, with url.Values) string {
 	with.Set("iss", e.Base)
 	if t.State != "" {
 		with.Set("state", t.State)
@@ -150,5 +163,5 @@ func (e *Endpoint) sendBack(w http.ResponseWriter, t *Transaction, with url.Valu
 	if strings.Contains(t.Redirect, "?") {
 		separator = "&"
 	}
-	see(w, t.Redirect+separator+with.Encode())
+	return t.Redirect + separator + with.Encode()
 }

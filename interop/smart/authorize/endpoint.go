@@ -60,7 +60,12 @@ func (e *Endpoint) ServeTransaction(w http.ResponseWriter, r *http.Request) erro
 	}
 	switch r.Method {
 	case http.MethodGet:
-		if step != "" && step != stepSearch {
+		switch {
+		case step == stepBack:
+			return e.serveBack(q)
+		case step == stepApp:
+			return e.serveApp(q)
+		case step != "" && step != stepSearch:
 			return pages.Fail(pages.NotFound, nil)
 		}
 		return e.advance(q)
