@@ -56,21 +56,21 @@ func TestSMART096(t *testing.T) {
 // TestSMART097: prompt=none never shows a page, prompt=login and prompt=consent force the step.
 func TestSMART097(t *testing.T) {
 	w := newWorld(t, nil, 1)
-	wants := func(what, location, want string) {
+	refusedAs := func(what, location, want string) {
 		t.Helper()
 		if got := sentBack(t, location); got.Get("error") != want || got.Get("code") != "" {
 			t.Errorf("SMART-097: %s: got %v, want %s", what, got, want)
 		}
 	}
 	b := w.browser()
-	wants("nobody has signed in", b.ask("app", "patient/Condition.rs", prompt("none")), "login_required")
-	wants("nobody has chosen how", b.ask("both", "user/Condition.rs", prompt("none")), "interaction_required")
+	refusedAs("nobody has signed in", b.ask("app", "patient/Condition.rs", prompt("none")), "login_required")
+	refusedAs("nobody has chosen how", b.ask("both", "user/Condition.rs", prompt("none")), "interaction_required")
 	b.ask("app", "patient/Condition.rs")
 	b.signIn("ann")
-	wants("nobody has agreed", b.ask("app", "patient/Condition.rs", prompt("none")), "consent_required")
+	refusedAs("nobody has agreed", b.ask("app", "patient/Condition.rs", prompt("none")), "consent_required")
 	b.ask("clinical", "launch/patient patient/Condition.rs")
 	b.signIn("doctor")
-	wants("nobody has chosen a patient", b.ask("clinical", "launch/patient patient/Condition.rs", prompt("none")), "interaction_required")
+	refusedAs("nobody has chosen a patient", b.ask("clinical", "launch/patient patient/Condition.rs", prompt("none")), "interaction_required")
 	if location := b.ask("app", "patient/Condition.rs", prompt("none login")); location == "" {
 		t.Errorf("SMART-097: none with login shows the page at %s", b.at)
 	}
