@@ -82,6 +82,9 @@ func purpose(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == System {
 		return nil
 	}
+	if d.p.Kind == Administrator {
+		return d.forbid(2, PurposeRefused, "The token of an administrator reads no patient data.")
+	}
 	want := directCare
 	if d.p.Kind == Patient {
 		want = patientOwn
@@ -150,7 +153,7 @@ func role(_ context.Context, d *decision) *Refusal {
 		if d.req.Write && !d.writesDirective() {
 			return no()
 		}
-	case Nobody, SourceSystem, Backend, System: // have no role; other steps decide about them
+	case Nobody, SourceSystem, Backend, System, Administrator: // have no role; other steps decide about them
 	}
 	return nil
 }
@@ -205,7 +208,7 @@ func level(k Kind) string {
 		return "user"
 	case Patient:
 		return "patient"
-	case Nobody, SourceSystem, Backend, System:
+	case Nobody, SourceSystem, Backend, System, Administrator:
 	}
 	return "system"
 }

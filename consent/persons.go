@@ -33,7 +33,7 @@ func (v *View) Joins() bool {
 	switch v.grant.principal.Kind {
 	case Staff, Patient, System:
 		return true
-	case Nobody, SourceSystem, Backend:
+	case Nobody, SourceSystem, Backend, Administrator:
 	}
 	return false
 }

@@ -13,17 +13,18 @@ type Kind byte
 
 // The kinds of requesters.
 const (
-	Nobody       Kind = iota
-	Staff             // a person of an organisation, in one role
-	Patient           // a patient, for the own record
-	SourceSystem      // a backend client with the flow "ingest"
-	Backend           // any other backend client
-	System            // everybody, under --auth off
+	Nobody        Kind = iota
+	Staff              // a person of an organisation, in one role
+	Patient            // a patient, for the own record
+	SourceSystem       // a backend client with the flow "ingest"
+	Backend            // any other backend client
+	System             // everybody, under --auth off
+	Administrator      // a person who governs or operates the record and sees nothing of it (SMART-209)
 )
 
 // String returns the word that the audit trail uses.
 func (k Kind) String() string {
-	return [...]string{"nobody", "clinician", "patient", "feed", "backend", "system"}[k]
+	return [...]string{"nobody", "clinician", "patient", "feed", "backend", "system", "administrator"}[k]
 }
 
 // FlowIngest is the flow of clients that write their organisation's data.
@@ -37,7 +38,7 @@ type Principal struct {
 	Organisation   string   // acting organisation, ODS code
 	Parents        []string // organisations above it
 	Role           string   // acting role
-	Activities     []string // that the role permits
+	Activities     []string // that the role permits; of an administrator those that the token has as well
 	OtherRoles     []string // that the person has
 	Purpose        string   // exactly one code of v3-ActReason
 	Client         string
@@ -86,7 +87,7 @@ func (p Principal) counts(s Scope) bool {
 		return s.Level == levelSystem
 	case System:
 		return s.Level != ownLevel
-	case Nobody:
+	case Nobody, Administrator:
 	}
 	return false
 }
@@ -110,7 +111,12 @@ func (p Principal) contextOnly(typ, permissions string) bool {
 // NeedsName reports whether a search of a type must name its resources by _id or identifier: the directory types of people, where
 // patient/ scopes alone permit it (SMART-256).
 func (p Principal) NeedsName(typ string) bool {
-	return (typ == "Practitioner" || typ == "PractitionerRole") && p.contextOnly(typ, string(rune(PermitSearch)))
+	if typ != "Practitioner" && typ != "PractitionerRole" || len(p.Scopes) == 0 {
+		return false // under --auth off there are no scopes
+	}
+	return !slices.ContainsFunc(p.Scopes, func(s Scope) bool {
+		return s.Level != levelPatient && p.counts(s) && s.isFor(typ, string(rune(PermitSearch)))
+	})
 }
 
 // Operates reports whether the Principal operates the record; under --auth off everybody does.

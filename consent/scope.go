@@ -30,7 +30,7 @@ const (
 // Scope is one resource scope: level / type . permissions ? constraint. Two scopes of one meaning may differ in
 // their form: use Equal to compare meanings.
 type Scope struct {
-	Level       string     // patient, user or system; carerecord for a scope of this server
+	Level       string     // patient, user or system; __ for a scope of this server
 	Type        string     // a type or *
 	Permissions string     // some of cruds in that order; empty for a scope of this server
 	Constraint  Constraint // empty for none; * takes none
@@ -38,12 +38,12 @@ type Scope struct {
 	v1 bool // was written as v1: .read, .write or .*
 }
 
-// Operations is the scope of an operator. It alone permits writing definitions of search parameters
+// Operations is the scope of an operator, __operations (SMART-247). It alone permits writing definitions of search parameters
 // (SRCH-240), on which the requests of everybody depend, and reading the progress of the index.
 func Operations() Scope { return Scope{Level: ownLevel, Type: "operations"} }
 
 // ownLevel is the level of this server's own scopes. They permit nothing on any type.
-const ownLevel = "carerecord"
+const ownLevel = "__"
 
 // v1Form returns the form of some permissions in a scope of version 1; empty for none.
 func v1Form(permissions string) string {
@@ -74,7 +74,7 @@ func ofV1(form string) string {
 // String writes the scope in the form in which it was requested: v1 or v2 (SMART-233).
 func (s Scope) String() string {
 	if s.Level == ownLevel {
-		return s.Level + "/" + s.Type
+		return s.Level + s.Type
 	}
 	permissions := s.Permissions
 	if form := v1Form(permissions); s.v1 && s.Constraint == "" && form != "" {

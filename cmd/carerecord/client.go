@@ -92,11 +92,11 @@ type clientAddCmd struct {
 	Redirect     []string     `help:"Redirect URI; repeat the flag for more."`
 	LaunchURL    []string     `name:"launch-url" help:"Launch URL of an EHR launch; repeat the flag for more."`
 	WebOrigin    []string     `help:"Origin of its web pages; repeat the flag for more."`
-	Audience     []string     `help:"patient, clinician, or both: who uses it."`
+	Audience     []string     `help:"patient, clinician, or both: who uses it. Or administrator."`
 	Scopes       string       `help:"The widest scopes that it may have."`
 	Purpose      []string     `help:"Purpose of use; repeat the flag for more."`
 	Organisation string       `help:"ODS code of the organisation that runs it."`
-	Right        []string     `help:"__introspect or __launch."`
+	Right        []string     `help:"__introspect, __launch, or __clients for an app of administrators."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
 	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, such as xac02."`
 	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
@@ -243,12 +243,13 @@ type clientEndCmd struct {
 	clientFlags
 	Organisation string `help:"ODS code: of this organisation's people and clients." xor:"of" required:""`
 	User         string `help:"Of this user." xor:"of" required:""`
+	Grant        string `help:"The one with this id, as the audit trail names it." xor:"of" required:""`
 	Everybody    bool   `help:"Of everybody." xor:"of" required:""`
 }
 
 // Run ends them.
 func (c *clientEndCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.send(ctx, out, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User}})
+	return c.send(ctx, out, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User, Grant: c.Grant}})
 }
 
 // clientImportCmd proposes exported clients.

@@ -102,7 +102,8 @@ var makeServerKeys = sync.OnceValue(func() (made madeKeys) {
 func region() *policy.Folder {
 	f := servertest.Policy(true, "T1", "G1")
 	f.Organisations = []policy.Organisation{{ODS: "T1", Name: "Trust", Kind: "acute"}, {ODS: "G1", Name: "Practice", Kind: "gp"}, {ODS: "X1", Name: "Outside", Kind: "acute"}}
-	f.Roles = []policy.Role{{Code: "R1", Name: "Consultant", Activities: []string{policy.ActivityRead}}, {Code: "R3", Name: "General practitioner", Activities: []string{policy.ActivityRead}}}
+	f.Roles = []policy.Role{{Code: "R1", Name: "Consultant", Activities: []string{policy.ActivityRead}}, {Code: "R3", Name: "General practitioner", Activities: []string{policy.ActivityRead}},
+		{Code: "A1", Name: "Administrator", Activities: []string{policy.ActivityClients, policy.ActivityOperations}}, {Code: "A2", Name: "Operator", Activities: []string{policy.ActivityOperations}}}
 	f.People = []policy.Person{
 		{User: "doctor", Subject: "900000000102", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
 		{User: "nurse", Subject: "900000000103", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
@@ -112,6 +113,8 @@ func region() *policy.Folder {
 		{User: "carer", Subject: "nhs-login-4", Kind: "proxy", Level: 9},
 		{User: "ann", Subject: "nhs-login-1", Kind: "patient", Patient: annsNumber, BirthDate: "1960-01-02", Level: 9},
 		{User: "bob", Subject: "nhs-login-3", Kind: "patient", Patient: bobsNumber, BirthDate: "1970-03-04", Level: 9},
+		{User: "admin", Subject: "900000000301", Kind: "administrator", Role: "A1", Level: 3},
+		{User: "operator", Subject: "900000000302", Kind: "administrator", Role: "A2", Level: 3},
 		{User: "stranger", Subject: "nhs-login-2", Kind: "patient", Patient: "9990000034", Level: 9},
 	}
 	f.Clients = []policy.Client{{ID: "feed", Name: "Feed", Kind: "backend", Organisation: "T1", Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: "t1."}}

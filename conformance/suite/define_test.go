@@ -159,7 +159,7 @@ func (s *server) defineCopies(t *testing.T, copied, expressions []string) (first
 func (s *server) checkProgressAccess(t *testing.T, at string) {
 	t.Helper()
 	wantStatus(t, "no token", s.get("", at+"/admin/reindex"), 401, "login")
-	wantBody(t, "no scope", s.get("gp", at+"/admin/reindex"), 403, "carerecord/operations")
+	wantBody(t, "no scope", s.get("gp", at+"/admin/reindex"), 403, "__operations")
 	r := s.get(operatorClient, at+"/admin/reindex")
 	wantBody(t, "SRCH-242 progress", r, 200, `"phase":"indexing"`)
 	for _, count := range []string{"read", "rekeyed", "changed", "after"} {

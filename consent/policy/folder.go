@@ -58,7 +58,13 @@ const (
 	ActivityRead       = "read"        // read and search patient data for direct care
 	ActivityOptOut     = "opt-out"     // record a patient's regional opt-out
 	ActivityBreakGlass = "break-glass" // open a break-glass session
+	// The activities of administrators, who see nothing of the record (SMART-209).
+	ActivityClients    = "clients"    // register, approve, change and stop clients, and end grants
+	ActivityOperations = "operations" // operate the record
 )
+
+// governance are the activities of administrators.
+func governance() []string { return []string{ActivityClients, ActivityOperations} }
 
 // Person is a person with an account.
 type Person struct {
@@ -83,6 +89,7 @@ type Client struct {
 	Organisation string   `json:"organisation,omitempty"`
 	Purposes     []string `json:"purposes"`
 	Scopes       string   `json:"scopes"` // the ceiling
+	Rights       []string `json:"rights,omitempty"`
 	Flow         string   `json:"flow,omitempty"`
 	// IDPrefix is the id space in which a source system may create by PUT. It ends in a dot
 	// (CON-1303).
@@ -178,9 +185,12 @@ func (f *Folder) check() error {
 	}
 	for i, r := range f.Roles {
 		for _, a := range r.Activities {
-			if !slices.Contains([]string{ActivityRead, ActivityOptOut, ActivityBreakGlass}, a) {
+			if !slices.Contains(append(governance(), ActivityRead, ActivityOptOut, ActivityBreakGlass), a) {
 				bad("roles[%d].activities: %q is unknown", i, a)
 			}
+		}
+		if n := len(r.governs()); n > 0 && n < len(r.Activities) {
+			bad("roles[%d].activities: those of administrators are in a role of their own", i)
 		}
 	}
 	for i, p := range f.People {
@@ -199,6 +209,16 @@ func (f *Folder) check() error {
 	}
 	f.Identity.check(known, bad)
 	return errors.Join(errs...)
+}
+
+// governs returns the activities of administrators that the role has.
+func (r Role) governs() (out []string) {
+	for _, a := range r.Activities {
+		if slices.Contains(governance(), a) {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // RelationshipAssumed is the value of Agreement.Relationship for an assumed relationship.

@@ -7,6 +7,8 @@ const (
 	KindStaff   = "clinician"
 	KindPatient = "patient" // with an own record
 	KindProxy   = "proxy"   // without an own record here, who acts for others
+	// KindAdministrator: somebody who governs or operates the record (SMART-209), in one role that is for nobody else.
+	KindAdministrator = "administrator"
 )
 
 // RoleAt is a role of a member of staff at an organisation.
@@ -31,6 +33,7 @@ func (p Person) AllRoles() []RoleAt {
 func (p Person) As(r RoleAt) (Person, bool) {
 	switch {
 	case p.Kind == KindPatient && r == RoleAt{}:
+	case p.Kind == KindAdministrator && r == RoleAt{p.Organisation, p.Role}:
 	case p.Kind == KindStaff && slices.Contains(p.AllRoles(), r):
 	default:
 		return Person{}, false
@@ -47,8 +50,8 @@ func (p Person) check(f *Folder, at string, bad func(format string, args ...any)
 			if _, ok := f.Organisation(r.Organisation); !ok {
 				bad("%s, role %d: %q is not an organisation of the folder", at, i, r.Organisation)
 			}
-			if _, ok := f.Role(r.Role); !ok {
-				bad("%s, role %d: %q is not a role of the folder", at, i, r.Role)
+			if role, ok := f.Role(r.Role); !ok || len(role.governs()) > 0 {
+				bad("%s, role %d: %q is not a role of the folder, or one of administrators", at, i, r.Role)
 			}
 			if slices.Contains(p.AllRoles()[:i], r) {
 				bad("%s, role %d: it is repeated", at, i)
@@ -58,11 +61,19 @@ func (p Person) check(f *Folder, at string, bad func(format string, args ...any)
 		if p.Patient == "" {
 			bad("%s.patient: an NHS number is required", at)
 		}
+	case KindAdministrator:
+		if _, ok := f.Organisation(p.Organisation); !ok && p.Organisation != "" {
+			bad("%s.organisation: %q is not an organisation of the folder", at, p.Organisation)
+		}
+		if role, ok := f.Role(p.Role); !ok || len(role.governs()) == 0 {
+			bad("%s.role: %q is not a role of administrators", at, p.Role)
+		}
 	case KindProxy:
 	default:
 		bad("%s.kind: %q is unknown", at, p.Kind)
 	}
-	if p.Kind != KindStaff && len(p.Roles)+len(p.Role)+len(p.Organisation) > 0 {
-		bad("%s: only staff have roles", at)
+	switch {
+	case p.Kind != KindStaff && len(p.Roles) > 0, p.Kind != KindStaff && p.Kind != KindAdministrator && p.Role+p.Organisation != "":
+		bad("%s: only staff and administrators have roles, and only staff have several", at)
 	}
 }

@@ -30,7 +30,7 @@ func signInEvent(r *http.Request, id signin.Identity) ledger.Event {
 
 // current returns the session of the browser, of staff or of a patient.
 func (u *users) current(r *http.Request) (*session.Session, error) {
-	for _, kind := range []session.Kind{session.Patient, session.Staff} {
+	for _, kind := range []session.Kind{session.Patient, session.Staff, session.Administrator} {
 		s, err := u.sessions.Current(r, kind)
 		if !errors.Is(err, session.ErrNone) {
 			return s, err
@@ -136,7 +136,7 @@ func (s *Server) serveSignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 		return err
 	}
-	for _, kind := range []session.Kind{session.Patient, session.Staff} {
+	for _, kind := range []session.Kind{session.Patient, session.Staff, session.Administrator} {
 		ended, err := s.users.sessions.SignOut(w, r, kind)
 		if errors.Is(err, session.ErrNone) {
 			continue

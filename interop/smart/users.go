@@ -49,6 +49,8 @@ type users struct {
 const (
 	sampleStaff    = "sample-staff"
 	samplePatients = "sample-patients"
+
+	sampleAdministrators = "sample-administrators"
 )
 
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
@@ -91,7 +93,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 	}
 	clientKey := jose.JSONWebKey{Key: key, KeyID: "sign-in", Algorithm: string(jose.ES384), Use: "sig"}
 	u.providers = map[string]*idp.Provider{}
-	for name, kind := range map[string]session.Kind{sampleStaff: session.Staff, samplePatients: session.Patient} {
+	for name, kind := range map[string]session.Kind{sampleStaff: session.Staff, samplePatients: session.Patient, sampleAdministrators: session.Administrator} {
 		p, err := idp.New(idp.Config{Origin: s.cfg.Site, Name: name, Kind: kind, People: idp.PeopleOf(s.cfg.Policy, kind), ClientKey: clientKey, Key: s.cfg.SampleKey, State: s.cfg.State, Digests: s.cfg.Secrets,
 			Clock: s.cfg.Clock, Pages: u.pages, Browser: u.sessions.Browser})
 		if err != nil {
@@ -158,11 +160,22 @@ func (s *Server) endOfAnother(u *users, r *http.Request, transaction string, now
 // personBySubject returns the person of a subject at the issuer of staff, or at that of patients and proxies.
 func personBySubject(f *policy.Folder, kind session.Kind, subject string) (policy.Person, bool) {
 	for _, p := range f.People {
-		if (p.Kind == policy.KindStaff) == (kind == session.Staff) && p.Subject == subject {
+		if sessionKind(p.Kind) == kind && p.Subject == subject {
 			return p, true
 		}
 	}
 	return policy.Person{}, false
+}
+
+// sessionKind returns the kind of the sessions of a kind of people.
+func sessionKind(person string) session.Kind {
+	switch person {
+	case policy.KindStaff:
+		return session.Staff
+	case policy.KindAdministrator:
+		return session.Administrator
+	}
+	return session.Patient
 }
 
 // endOnline ends the grants that depend on a session that has ended (SMART-169, 348).

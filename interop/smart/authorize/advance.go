@@ -121,6 +121,8 @@ func (e *Endpoint) kind(q *request, p *progress) error {
 // kindOf returns the kind of people that a client or a launch decides; empty where the reader chooses.
 func kindOf(c *clients.Client, l *launch.Launch) session.Kind {
 	switch {
+	case l == nil && c.Governs():
+		return session.Administrator
 	case l != nil || len(c.Audience) == 1 && c.Audience[0] != clients.ForPatients:
 		return session.Staff
 	case len(c.Audience) == 1:
@@ -176,6 +178,8 @@ func (e *Endpoint) mayUse(q *request, p *progress) error {
 		return denied.Because("another user than the launch expects")
 	case !slices.Contains(p.client.Purposes, purposeOf(person)):
 		return denied.Because("the app has no purpose for this person")
+	case person.Kind == policy.KindAdministrator && p.client.Organisation != "" && p.client.Organisation != person.Organisation:
+		return denied.Because("the app is another organisation's")
 	case person.Kind == policy.KindProxy && len(authorities(person)) == 0:
 		return e.stop(q, p, pages.NoAuthority)
 	}
@@ -205,8 +209,11 @@ func (e *Endpoint) stop(q *request, p *progress, reason pages.RefusalReason) err
 
 // purposeOf returns the purpose of use of what a person authorizes (SMART-430).
 func purposeOf(p policy.Person) string {
-	if p.Kind == policy.KindStaff {
+	switch p.Kind {
+	case policy.KindStaff:
 		return "TREAT"
+	case policy.KindAdministrator:
+		return "HOPERAT" // class Governance (SMART-209)
 	}
 	return "PATRQT"
 }
@@ -242,10 +249,26 @@ func (e *Endpoint) scopes(_ *request, p *progress) error {
 			return oauth.Refuse(oauth.AccessDenied, "The launch has no patient.").Because("the client lets nobody choose one")
 		}
 	}
+	if p.person.Kind == policy.KindAdministrator {
+		set = set.Without(scopes.FHIRUser) // there is no resource of an administrator (SMART-384)
+		role, _ := e.Policy.Role(p.person.Role)
+		set = governing(set, role)
+	}
 	if p.set = set; !set.Useful() {
 		return oauth.Refuse(oauth.InvalidScope, "None of the scopes can be granted.")
 	}
 	return nil
+}
+
+// governing returns the set without the rights that the role of an administrator does not have (SMART-209).
+func governing(set scopes.Set, role policy.Role) scopes.Set {
+	if !slices.Contains(role.Activities, policy.ActivityClients) {
+		set = set.Without(clients.RightClients)
+	}
+	if !slices.Contains(role.Activities, policy.ActivityOperations) {
+		set.Resources = nil
+	}
+	return set
 }
 
 // user is the user who reads the record for the transaction.

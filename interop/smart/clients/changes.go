@@ -27,7 +27,7 @@ func (r *Registry) propose(who string, c *Client, with Client) error {
 	with.ID, with.Made, with.Proposed, with.Secrets, with.Approved, with.Status, with.KeysSince = c.ID, c.Made, nil, nil, nil, "", time.Time{}
 	with.sealKeys()
 	if err := r.Rules.Check(&with); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}
 	return nil

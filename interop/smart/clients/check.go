@@ -69,10 +69,11 @@ func (r Rules) Check(c *Client) error {
 		bad("idPrefix", "%q does not end in a dot", c.IDPrefix)
 	}
 	for _, right := range c.Rights {
-		if right != RightIntrospect && right != RightLaunch {
+		if right != RightIntrospect && right != RightLaunch && right != RightClients {
 			bad("rights", "%q is unknown", right)
 		}
 	}
+	checkGovernance(c, bad)
 	r.checkKeys(c, bad)
 	checkTexts(c, bad)
 	return errors.Join(all...)
@@ -83,7 +84,7 @@ func (r Rules) checkKind(c *Client, bad func(field, format string, args ...any))
 	switch c.Kind {
 	case Public, Symmetric, Asymmetric:
 		if len(c.Audience) == 0 {
-			bad("audience", "must be patient, clinician or both")
+			bad("audience", "must be patient, clinician or both; or administrator")
 		}
 		if c.Flow != "" || c.IDPrefix != "" {
 			bad("flow", "is of backend clients alone")
@@ -105,8 +106,8 @@ func (r Rules) checkKind(c *Client, bad func(field, format string, args ...any))
 		bad("kind", "must be public, confidential-symmetric, confidential-asymmetric or backend")
 	}
 	for _, a := range c.Audience {
-		if a != ForPatients && a != ForClinicians {
-			bad("audience", "%q is not patient or clinician", a)
+		if a != ForPatients && a != ForClinicians && a != ForAdministrators {
+			bad("audience", "%q is not patient, clinician or administrator", a)
 		}
 	}
 }

@@ -49,12 +49,16 @@ const (
 const (
 	ForPatients   = "patient"
 	ForClinicians = "clinician"
+	// ForAdministrators: people who govern or operate the record (SMART-209). An app for them is for nobody else.
+	ForAdministrators = "administrator"
 )
 
 // The rights of clients beyond scopes on resources (SMART-247).
 const (
 	RightIntrospect = "__introspect"
 	RightLaunch     = "__launch"
+	// RightClients: to administer clients, of an administrator whose role has it.
+	RightClients = "__clients"
 )
 
 // Client is a registered client (SMART-055).
@@ -64,7 +68,7 @@ type Client struct {
 	Publisher    string          `json:"publisher,omitempty"`
 	Kind         Kind            `json:"kind"`
 	Status       Status          `json:"status"`
-	Audience     []string        `json:"audience,omitempty"` // of users: patient, clinician
+	Audience     []string        `json:"audience,omitempty"` // of users: patient, clinician; or administrator
 	RedirectURIs []string        `json:"redirectURIs,omitempty"`
 	LaunchURLs   []string        `json:"launchURLs,omitempty"`
 	Origins      []string        `json:"origins,omitempty"` // of its web pages, for CORS

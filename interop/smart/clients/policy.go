@@ -11,5 +11,5 @@ import (
 func OfPolicy(c policy.Client) Client {
 	kind := map[string]Kind{"confidential": Symmetric, "public": Public, "backend": Backend}[c.Kind]
 	return Client{ID: c.ID, Name: cmp.Or(c.Name, c.ID), Kind: kind, Audience: c.People, Organisation: c.Organisation, Purposes: c.Purposes,
-		Scopes: c.Scopes, Flow: c.Flow, IDPrefix: c.IDPrefix}
+		Scopes: c.Scopes, Flow: c.Flow, IDPrefix: c.IDPrefix, Rights: c.Rights}
 }

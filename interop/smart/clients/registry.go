@@ -129,7 +129,7 @@ func (r *Registry) insert(ctx context.Context, who, event string, c Client) (*Cl
 		c.Proposed.With.sealKeys()
 	}
 	if err := r.Rules.Check(&c); err != nil {
-		return nil, fmt.Errorf("client %s: %w", c.Name, err)
+		return nil, fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
 	}
 	w, err := ledger.New(prefix+c.ID, c, time.Time{})
 	if err != nil {

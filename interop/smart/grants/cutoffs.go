@@ -2,6 +2,7 @@ package grants
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"time"
 
@@ -38,11 +39,16 @@ func (s *Store) Cutoffs(ctx context.Context) (Cutoffs, error) {
 	return v.Content, err
 }
 
-// Of names whose grants EndAll ends: of an organisation, of a user, or of everybody where both are empty.
-type Of struct{ Organisation, User string }
+// Of names the grants that EndAll ends: those of an organisation or of a user, one grant by its id, or those of everybody where all are
+// empty.
+type Of struct{ Organisation, User, Grant string }
 
-// EndAll ends all grants of an organisation, of a user, or of everybody, with all their tokens, at once.
+// EndAll ends one grant, or all grants of an organisation, of a user, or of everybody, with all their tokens, at once.
 func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
+	if of.Grant != "" {
+		e := ledger.Event{Name: "grants-end", Of: "grant/" + of.Grant, Agent: audit.Agent{Kind: "operator", Subject: who}}
+		return s.End(ctx, of.Grant, e, "ended by an administrator")
+	}
 	for {
 		v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, cutoffsKey)
 		missing := ledger.Missing(err)
@@ -50,6 +56,12 @@ func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 			return err
 		}
 		now, c := s.Ledger.Now(), v.Content
+		was := c.Everybody
+		if of.Organisation != "" {
+			was = c.Organisations[of.Organisation]
+		} else if of.User != "" {
+			was = c.Users[of.User]
+		}
 		c.Organisations, c.Users = maps.Clone(c.Organisations), maps.Clone(c.Users)
 		switch {
 		case of.Organisation != "":
@@ -71,10 +83,23 @@ func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 		if of.Organisation == "" {
 			event.Of = "user/" + of.User
 		}
+		if event.Changed, err = endsBefore(was, now); err != nil {
+			return err
+		}
 		if err := s.Ledger.Write(ctx, event, w); !ledger.Changed(err) {
 			return err
 		}
 	}
+}
+
+// endsBefore describes the change of a cutoff for the audit trail.
+func endsBefore(was, now time.Time) ([]audit.Change, error) {
+	change := audit.Change{Field: "grants made until then have ended"}
+	var err error
+	if change.New, err = json.Marshal(now); err == nil && !was.IsZero() {
+		change.Old, err = json.Marshal(was)
+	}
+	return []audit.Change{change}, err
 }
 
 func with(m map[string]time.Time, key string, at time.Time) map[string]time.Time {

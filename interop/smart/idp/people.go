@@ -38,6 +38,9 @@ func PeopleOf(f *policy.Folder, kind session.Kind) []Person {
 				roles = append(roles, role.Name+", "+organisation.Name)
 			}
 			person.Detail = strings.Join(roles, "; ")
+		case p.Kind == policy.KindAdministrator && kind == session.Administrator:
+			role, _ := f.Role(p.Role)
+			person.Detail = role.Name
 		default:
 			continue
 		}

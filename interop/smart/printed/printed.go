@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"carerecord/consent"
@@ -103,6 +104,9 @@ func (i *Issuer) grant(ctx context.Context, request Request) (grants.Grant, erro
 	}
 	granted, err := scopesFor(client, kind, g.Patient != "", request.Scope)
 	g.Scopes = granted.String()
+	if kind == clients.ForAdministrators {
+		g.Scopes = strings.TrimSpace(g.Scopes + " " + strings.Join(client.Rights, " "))
+	}
 	return g, err
 }
 
@@ -141,7 +145,7 @@ func scopesFor(client *clients.Client, kind string, context bool, text string) (
 		levels = append(levels, "patient")
 	}
 	ceiling = slices.DeleteFunc(ceiling, func(s consent.Scope) bool {
-		return !slices.Contains(levels, s.Level) && (kind != "" || s != consent.Operations())
+		return !slices.Contains(levels, s.Level) && (kind == clients.ForClinicians || kind == clients.ForPatients || s != consent.Operations())
 	})
 	if text == "" {
 		return ceiling, nil

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,12 +147,30 @@ func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scop
 		return p, nil
 	}
 	role, _ := v.Policy.Role(person.Role)
+	if person.Kind == clients.ForAdministrators {
+		return administrator(p, person, role, granted), nil
+	}
+	p.Scopes = slices.DeleteFunc(slices.Clone(p.Scopes), consent.Operations().Equal)
 	p.Kind, p.Organisation, p.Role, p.Activities = consent.Staff, person.Organisation, person.Role, role.Activities
 	p.Context = consent.Context{Patient: g.Patient, Person: g.Person}
 	if org, ok := v.Policy.Organisation(person.Organisation); ok && org.Parent != "" {
 		p.Parents = []string{org.Parent}
 	}
 	return p, nil
+}
+
+// administrator completes the Principal of an administrator: of the rights of the role, those that the token has (SMART-209). It has no
+// scope on the record.
+func administrator(p consent.Principal, person policy.Person, role policy.Role, granted scopes.Set) consent.Principal {
+	p.Kind, p.Organisation, p.Role, p.FHIRUser, p.Scopes = consent.Administrator, person.Organisation, person.Role, store.Ref{}, nil
+	if granted.Has(clients.RightClients) && slices.Contains(role.Activities, policy.ActivityClients) {
+		p.Activities = append(p.Activities, policy.ActivityClients)
+	}
+	if slices.Contains(granted.Resources, consent.Operations()) && slices.Contains(role.Activities, policy.ActivityOperations) {
+		p.Activities = append(p.Activities, policy.ActivityOperations)
+		p.Scopes = consent.Scopes{consent.Operations()}
+	}
+	return p
 }
 
 // PersonOf returns the person of a grant in the role of the grant, which the person must still have (SMART-205, 346);

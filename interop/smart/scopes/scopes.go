@@ -127,7 +127,7 @@ func (s Set) String() string {
 func Stored(text string) (Set, error) {
 	var s Set
 	for token := range strings.FieldsSeq(text) {
-		if known(token) || strings.HasPrefix(token, "__") {
+		if known(token) || strings.HasPrefix(token, "__") && token != consent.Operations().String() {
 			s.Other = append(s.Other, token)
 			continue
 		}

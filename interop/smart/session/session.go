@@ -17,10 +17,12 @@ type Kind string
 const (
 	Patient Kind = "patient" // patients and proxies
 	Staff   Kind = "staff"
+
+	Administrator Kind = "administrator" // who governs or operates the record (SMART-209)
 )
 
 // Known reports whether a kind is one of the constants.
-func (k Kind) Known() bool { return k == Patient || k == Staff }
+func (k Kind) Known() bool { return k == Patient || k == Staff || k == Administrator }
 
 // The longest times of a session (SMART-162, section 28 of smart.md).
 const (

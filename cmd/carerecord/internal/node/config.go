@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,8 +29,10 @@ type Config struct {
 	Strict     bool          // handling=strict where a request names no handling
 	Limits     *Limits       // nil is DefaultLimits
 	Origins    []string      // of web pages that may call
-	Integrity  bool          // refuse references to local resources that do not exist
-	WordIndex  *bool         // whether words have keys; nil is as the store is keyed
+
+	TrustedProxies []netip.Prefix // that name the client in X-Forwarded-For
+	Integrity      bool           // refuse references to local resources that do not exist
+	WordIndex      *bool          // whether words have keys; nil is as the store is keyed
 
 	// Engine is already open, and is used instead of Address without a lease. The Node closes it.
 	Engine store.Engine

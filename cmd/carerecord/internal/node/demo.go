@@ -37,13 +37,17 @@ func samplePolicy() *policy.Folder {
 			{Code: "R0050", Name: "Consultant", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
 			{Code: "R0600", Name: "Community nurse", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
 			{Code: "R0790", Name: "Ward clerk", Activities: []string{policy.ActivityRead}},
+			{Code: "administrator", Name: "Administrator of the record", Activities: []string{policy.ActivityClients, policy.ActivityOperations}},
+			{Code: "operator", Name: "Operator of the record", Activities: []string{policy.ActivityOperations}},
 		},
 		Clients: []policy.Client{
 			{ID: "demo-ehr", Name: "Sample EHR", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: scopes},
 			{ID: "demo-app", Name: "Sample app", Kind: "public", People: []string{"clinician", "patient"}, Purposes: []string{"TREAT", "PATRQT"},
 				Scopes: "patient/*.cruds user/*.cruds"},
 			{ID: "demo-operator", Name: "Operator of the record", Kind: "backend", Purposes: []string{"HOPERAT"},
-				Scopes: "carerecord/operations system/SearchParameter.cruds"},
+				Scopes: "__operations system/SearchParameter.cruds"},
+			{ID: "demo-admin", Name: "Administration of the record", Kind: "public", People: []string{"administrator"}, Purposes: []string{"HOPERAT"},
+				Scopes: "__operations", Rights: []string{"__clients"}},
 		},
 	}
 	f.Identity.Index = region.Index
@@ -56,7 +60,10 @@ func samplePolicy() *policy.Folder {
 	}
 	f.People = append(f.People,
 		policy.Person{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
-		policy.Person{User: "carer", Subject: "nhs-login-202", Kind: "proxy", Level: 9})
+		policy.Person{User: "carer", Subject: "nhs-login-202", Kind: policy.KindProxy, Level: 9},
+		policy.Person{User: "administrator", Subject: "900000000301", Kind: policy.KindAdministrator, Role: "administrator", Level: 3},
+		policy.Person{User: "administrator-2", Subject: "900000000302", Kind: policy.KindAdministrator, Role: "administrator", Level: 3},
+		policy.Person{User: "operator", Subject: "900000000303", Kind: policy.KindAdministrator, Role: "operator", Level: 3})
 	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)

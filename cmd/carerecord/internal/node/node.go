@@ -233,15 +233,15 @@ const failuresAMinute = 60
 // refused and recorded by the FHIR server.
 func (n *Node) Handler() http.Handler {
 	fhir := n.rest.Handler()
-	if n.smart == nil {
-		return n.healthRoutes().before(fhir)
+	if n.smart != nil {
+		n.smart.ServeFHIR(fhir)
 	}
-	n.smart.ServeFHIR(fhir)
-	return n.withExamples(n.healthRoutes().before(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
+	served := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if n.smart != nil && n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
 			n.smart.ServeHTTP(w, q)
 			return
 		}
 		fhir.ServeHTTP(w, q)
-	})))
+	}))
+	return behindProxies(n.cfg.TrustedProxies, n.withExamples(n.healthRoutes().before(served)))
 }

@@ -4,16 +4,20 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/rest"
+	"carerecord/interop/smart/clients"
 )
 
 // operatorRoutes are the requests of an operator on the address of --admin. Each needs a token
-// with the scope carerecord/operations, except under --auth off.
+// with the scope __operations, except under --auth off. The API for clients has a right of its own.
 func (n *Node) operatorRoutes() routes {
 	return routes{"GET /admin/reindex": n.answerStatus, "GET /admin/identities": n.answerIdentities}
 }
@@ -25,10 +29,16 @@ func (n *Node) operatorHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		handle, pattern := known.find(q)
 		out := newUnsentResponse()
-		p, err := n.authorizeOperator(q)
+		right := operating()
+		if isClientAPI(q.URL.Path) {
+			right, pattern = administering(), q.Method+" "+recordedPath(q.URL.Path)
+		}
+		p, err := n.authorizeOperator(q, right)
 		switch {
 		case err != nil:
 			writeError(out, err)
+		case isClientAPI(q.URL.Path) && n.smart != nil:
+			n.answerClientAPI(out, q, p)
 		case handle == nil:
 			writeError(out, known.missing(q))
 		default:
@@ -45,10 +55,41 @@ func (n *Node) operatorHandler() http.Handler {
 	})
 }
 
-// authorizeOperator refuses requesters who do not operate the record, and all requesters while a
+// right is a right that a request needs.
+type right struct {
+	scope string
+	has   func(consent.Principal) bool
+}
+
+// operating is the right of an operator.
+func operating() right {
+	return right{consent.Operations().String(), consent.Principal.Operates}
+}
+
+// administering is the right of an administrator of clients: a person's, whose role has it (SMART-209). A store that is served with
+// --auth off has no clients.
+func administering() right {
+	return right{clients.RightClients, func(p consent.Principal) bool {
+		return p.Kind == consent.Administrator && slices.Contains(p.Activities, policy.ActivityClients)
+	}}
+}
+
+// recordedPath returns a path of the API for clients as the audit trail names it: whatever has not the form of an id or a verb is left
+// out.
+func recordedPath(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if len(part) > 64 || strings.ContainsFunc(part, func(c rune) bool { return c != '-' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') }) {
+			parts[i] = "?"
+		}
+	}
+	return strings.Join(parts[:min(len(parts), 6)], "/")
+}
+
+// authorizeOperator refuses requesters who do not have a right, and all requesters while a
 // restored store waits for confirmation. It returns the Principal of the token, if that is valid.
 // Errors are, or wrap, a *fhir.Error.
-func (n *Node) authorizeOperator(q *http.Request) (consent.Principal, error) {
+func (n *Node) authorizeOperator(q *http.Request, needs right) (consent.Principal, error) {
 	if n.smart == nil { // --auth off
 		if _, found := rest.LeakedToken(q.URL.RawQuery); found {
 			return consent.Principal{Kind: consent.System}, rest.RefuseLeakedToken("the URL")
@@ -71,10 +112,10 @@ func (n *Node) authorizeOperator(q *http.Request) (consent.Principal, error) {
 	if err := n.closed(); err != nil {
 		return p, err
 	}
-	if p.Operates() {
+	if needs.has(p) {
 		return p, nil
 	}
-	missing := consent.Operations().String()
+	missing := needs.scope
 	e := fhir.Fault(403, "forbidden", "The token lacks the scope %s.", missing)
 	e.Header = map[string]string{"WWW-Authenticate": `Bearer realm="carerecord", error="insufficient_scope", scope="` + missing + `"`}
 	return p, &consent.Refusal{Step: 11, Reason: consent.ScopeNotGranted, Err: e}

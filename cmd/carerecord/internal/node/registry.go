@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"carerecord/consent/audit"
 	"carerecord/interop/smart/clients"
@@ -88,6 +89,9 @@ func (n *Node) answerClient(w http.ResponseWriter, q *http.Request) {
 // registry carries a request out, and adds the notices of the clients in the answer.
 func (n *Node) registry(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
 	answer, err := n.registryVerb(ctx, who, request)
+	for i, c := range answer.Clients {
+		answer.Clients[i] = withoutDigests(c)
+	}
 	if err != nil || len(answer.Clients) == 0 || request.Verb == "export" {
 		return answer, err
 	}
@@ -104,6 +108,16 @@ func (n *Node) registry(ctx context.Context, who string, request ClientRequest) 
 	return answer, nil
 }
 
+// withoutDigests returns a copy of a client, which the registry keeps, with the dates of its secrets alone.
+func withoutDigests(c *clients.Client) *clients.Client {
+	out := *c
+	out.Secrets = slices.Clone(c.Secrets)
+	for i := range out.Secrets {
+		out.Secrets[i].Digest = ""
+	}
+	return &out
+}
+
 func (n *Node) registryVerb(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
 	if n.smart == nil {
 		return ClientAnswer{}, errors.New("a store that is served with --auth off has no clients")
@@ -114,11 +128,6 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	switch request.Verb {
 	case "list", "export":
 		all, err := r.List(ctx)
-		for i, c := range all {
-			without := *c // the registry keeps what it returned
-			without.Secrets = nil
-			all[i] = &without
-		}
 		return ClientAnswer{Clients: all}, err
 	case "show":
 		c, err = r.Get(ctx, request.ID)

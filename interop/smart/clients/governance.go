@@ -1,0 +1,43 @@
+package clients
+
+import (
+	"slices"
+
+	"carerecord/consent"
+)
+
+// purposeGovernance is the purpose of use of apps for administrators: class Governance, without clinical content (SMART-209).
+const purposeGovernance = "HOPERAT"
+
+// Governs reports whether the client is an app for administrators.
+func (c *Client) Governs() bool { return slices.Contains(c.Audience, ForAdministrators) }
+
+// checkGovernance keeps apps for administrators and all others apart: an app for them has no scope on the record, and no other app has
+// the scopes of administrators.
+func checkGovernance(c *Client, bad func(field, format string, args ...any)) {
+	operates := func(s consent.Scope) bool { return s == consent.Operations() }
+	if !c.Governs() {
+		if c.HasRight(RightClients) {
+			bad("rights", RightClients+" is of apps for administrators alone")
+		}
+		if c.Kind != Backend && slices.ContainsFunc(mustScopes(c), operates) {
+			bad("scopes", consent.Operations().String()+" is of apps for administrators and of backend clients alone")
+		}
+		return
+	}
+	if len(c.Audience) > 1 {
+		bad("audience", "an app for administrators is for nobody else")
+	}
+	if slices.ContainsFunc(mustScopes(c), func(s consent.Scope) bool { return !operates(s) }) {
+		bad("scopes", "an app for administrators has none on the record")
+	}
+	if !slices.Equal(c.Purposes, []string{purposeGovernance}) {
+		bad("purposes", "an app for administrators has "+purposeGovernance+" alone")
+	}
+	if c.Offline {
+		bad("offline", "an app for administrators has no access while nobody is signed in")
+	}
+	if slices.Contains(c.Rights, RightIntrospect) || slices.Contains(c.Rights, RightLaunch) || len(c.LaunchURLs) > 0 {
+		bad("rights", "an app for administrators has "+RightClients+" alone, and no launch")
+	}
+}
