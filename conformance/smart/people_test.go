@@ -120,6 +120,9 @@ func TestSMART203(t *testing.T) {
 		if b.submit("role", url.Values{"role": {value}}); b.page.code != http.StatusBadRequest || !has(b.forms(), "role") {
 			t.Errorf("SMART-203: %s: got %d", name, b.page.code)
 		}
+		if b.open(site + b.at); b.page.code != 200 || !has(b.forms(), "role") { // as after a change of the language
+			t.Errorf("SMART-203: %s: the page loaded again: got %d", name, b.page.code)
+		}
 	}
 	other := w.browser() // another tab of another person has a role page of its own
 	other.ask("clinical", "user/Condition.rs")
