@@ -90,8 +90,10 @@ func TestAdministrationIsApart(t *testing.T) {
 		"offline access":       func(c *clients.Client) { c.Offline = true },
 		"introspection":        func(c *clients.Client) { c.Rights = []string{clients.RightIntrospect} },
 		"staff with the right": func(c *clients.Client) { c.Audience, c.Scopes = []string{clients.ForClinicians}, "user/*.rs" },
-		"staff that operate":   func(c *clients.Client) { c.Audience, c.Rights, c.Scopes = []string{clients.ForClinicians}, nil, "__operations" },
-		"a backend":            func(c *clients.Client) { c.Kind, c.Audience, c.RedirectURIs = clients.Backend, nil, nil },
+		"staff that operate": func(c *clients.Client) {
+			c.Audience, c.Rights, c.Scopes = []string{clients.ForClinicians}, nil, "__operations"
+		},
+		"a backend": func(c *clients.Client) { c.Kind, c.Audience, c.RedirectURIs = clients.Backend, nil, nil },
 	} {
 		c := clients.Client{Name: "Administration", Kind: clients.Public, Audience: []string{clients.ForAdministrators}, RedirectURIs: []string{redirect}, Rights: []string{clients.RightClients},
 			Scopes: "__operations", Purposes: []string{"HOPERAT"}}

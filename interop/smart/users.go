@@ -40,7 +40,11 @@ type users struct {
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
 	providers map[string]*idp.Provider // of a demonstration, by path
+	answers   *limits.Limit            // of failed sign-ins at an address
 }
+
+// unknownPerson is the reason of a sign-in of somebody who is not in the policy.
+const unknownPerson = "UNKNOWN_PERSON"
 
 // The names of the sample issuers.
 const (
@@ -53,7 +57,7 @@ const (
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
 // (SMART-190 to 208), so only a demonstration has people.
 func (s *Server) openUsers() (err error) {
-	u := &users{}
+	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock)}
 	if u.sessions, err = session.New(session.Config{State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Secure: strings.HasPrefix(s.cfg.Site, "https:")}); err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 		}
 		u.providers[idp.Path+name] = p
 	}
-	client := idp.Client(slices.Collect(maps.Values(u.providers))...)
+	client := s.measure(idp.Client(slices.Collect(maps.Values(u.providers))...))
 	var issuers []signin.Issuer
 	for _, p := range u.providers {
 		issuers = append(issuers, p.Issuer(client))
@@ -115,7 +119,7 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id s
 	event := signInEvent(r, id)
 	person, known := personBySubject(s.cfg.Policy, personKind(id.Kind), id.Subject)
 	if !known {
-		event.Refused, event.Status = "UNKNOWN_PERSON", http.StatusForbidden
+		event.Refused, event.Status = unknownPerson, http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
 			return err
 		}
@@ -155,6 +159,7 @@ func personBySubject(f *policy.Folder, kind, subject string) (policy.Person, boo
 
 // endOnline ends the grants that depend on a session that has ended (SMART-169, 348).
 func (s *Server) endOnline(r *http.Request, ended *session.Session) error {
+	s.count("session", "ended")
 	list, err := s.Grants.OfUser(r.Context(), ended.Account)
 	if err != nil {
 		return err
