@@ -95,7 +95,7 @@ func TestSMART337(t *testing.T) {
 }
 
 // TestSMART482Limits: callers of introspection, sign-ins that fail, and failed authentications have limits of their own, and nobody uses up
-// those of others (SMART-482, 483, T35).
+// those of others (SMART-482, 483, SMART-T35).
 func TestSMART482Limits(t *testing.T) {
 	w := newWorld(t, nil, 1)
 	from := func(address string) func(*http.Request) {
@@ -133,7 +133,7 @@ func TestSMART482Limits(t *testing.T) {
 			}
 		}
 		if n := until("a guessed secret at "+path, wrong("198.51.100.1")); n != 600 {
-			t.Errorf("SMART-482, T35: %s: %d guesses of a secret were answered, want 600", path, n)
+			t.Errorf("SMART-482, SMART-T35: %s: %d guesses of a secret were answered, want 600", path, n)
 		}
 		if a := wrong("198.51.100.2")(); a.code != 401 {
 			t.Errorf("SMART-483: the client at another address: got %d", a.code)
@@ -151,7 +151,7 @@ func TestSMART482Limits(t *testing.T) {
 		w.now = w.now.Add(2 * time.Minute)
 		guess.Set("client_id", w.ids["app"])
 		if n := until(name, func() answer { return w.post("/oauth/token", guess, from("198.51.100.3")) }); n != 600 {
-			t.Errorf("SMART-482, T35: %d guesses of %s were answered, want 600", n, name)
+			t.Errorf("SMART-482, SMART-T35: %d guesses of %s were answered, want 600", n, name)
 		}
 	}
 	answered := func(address string) func() answer {
@@ -166,6 +166,16 @@ func TestSMART482Limits(t *testing.T) {
 	}
 	if a := answered("198.51.100.5")(); a.code == http.StatusTooManyRequests {
 		t.Error("SMART-483: failed sign-ins of one address block another")
+	}
+	handle := func() answer {
+		params := w.authorization("clinical", "launch patient/*.rs")
+		params.Set("launch", "cr_lh_"+strings.Repeat("A", 43))
+		r := w.request("GET", site+"/oauth/authorize?"+params.Encode(), "")
+		from("198.51.100.8")(r)
+		return read(w.do(r))
+	}
+	if n := until("launch handles", handle); n != 600 {
+		t.Errorf("SMART-482, SMART-T35: %d guesses of launch handles were answered, want 600", n)
 	}
 	start := func(address string) func() answer {
 		return func() answer {

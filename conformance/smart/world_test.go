@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,6 +88,13 @@ func (c *counts) add(what, label string) {
 		c.all = map[string]int{}
 	}
 	c.all[what+" "+label]++
+}
+
+// contain reports whether a count has a text in its name.
+func (c *counts) contain(text string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(slices.Collect(maps.Keys(c.all)), func(name string) bool { return strings.Contains(name, text) })
 }
 
 func (c *counts) of(name string) int {
