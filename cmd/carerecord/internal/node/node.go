@@ -235,5 +235,5 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return behindProxies(n.cfg.TrustedProxies, n.healthRoutes().before(served))
+	return throughProxies(n.cfg.TrustedProxies, n.healthRoutes().before(served))
 }

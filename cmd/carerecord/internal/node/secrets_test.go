@@ -151,11 +151,11 @@ func TestSMARTT14(t *testing.T) {
 		stored.WriteString(v.Key + " " + string(v.Value) + "\n")
 	}
 	records, _ := audittest.RecordsAfter(t, n.engine, 0)
-	trail, err := json.Marshal(records)
+	audited, err := json.Marshal(records)
 	if err != nil {
 		t.Fatal(err)
 	}
-	places := map[string]string{"database": stored.String(), "audit trail": string(trail), "log": log.String(), "traces": traces.String(), "metrics": metrics.Body.String()}
+	places := map[string]string{"database": stored.String(), "audit trail": string(audited), "log": log.String(), "traces": traces.String(), "metrics": metrics.Body.String()}
 	for place, text := range places {
 		if len(text) < 500 {
 			t.Errorf("there is next to nothing in the %s: %q", place, text)
