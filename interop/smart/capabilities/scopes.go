@@ -43,9 +43,9 @@ func (s Set) Permitted(set scopes.Set, launched bool) scopes.Set {
 	if !launched {
 		without[ContextStandalonePatient], without[ContextStandaloneEncounter] = []string{scopes.LaunchPatient}, []string{scopes.LaunchEncounter}
 	}
-	for name, gone := range without {
+	for name, names := range without {
 		if !s.Has(name) {
-			set = set.Without(gone...)
+			set = set.Without(names...)
 		}
 	}
 	set.Resources = slices.DeleteFunc(slices.Clone(set.Resources), func(one consent.Scope) bool {
