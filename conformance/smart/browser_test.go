@@ -194,7 +194,7 @@ func (b *browser) journey(client, scope, user, number string, change ...func(url
 		f(params)
 	}
 	location := b.open(site + "/oauth/authorize?" + params.Encode())
-	for range 6 {
+	for range 7 {
 		if location != "" {
 			break
 		}
@@ -208,6 +208,8 @@ func (b *browser) journey(client, scope, user, number string, change ...func(url
 			location = b.submit("search", url.Values{"number": {number}})
 		case has(forms, "patient"):
 			location = b.submit("patient", url.Values{"patient": forms["patient"].offers["patient"][:1]})
+		case has(forms, "encounter"):
+			location = b.submit("encounter", url.Values{"encounter": forms["encounter"].offers["encounter"][:1]})
 		case has(forms, "kind"):
 			kind := "staff"
 			if p, _ := b.w.policy.Person(user); p.Kind == "patient" {

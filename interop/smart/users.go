@@ -27,6 +27,7 @@ import (
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/resource"
+	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 	"carerecord/store"
@@ -43,7 +44,11 @@ type users struct {
 	activity  activity
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
+	answers   *limits.Limit            // of failed sign-ins at an address
 }
+
+// unknownPerson is the reason of a sign-in of somebody who is not in the policy.
+const unknownPerson = "UNKNOWN_PERSON"
 
 // The names of the sample issuers.
 const (
@@ -56,7 +61,7 @@ const (
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
 // (SMART-190 to 208), so only a demonstration has people.
 func (s *Server) openUsers() (err error) {
-	u := &users{}
+	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock)}
 	if u.sessions, err = session.New(session.Config{State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Secure: strings.HasPrefix(s.cfg.Site, "https:")}); err != nil {
 		return err
 	}
@@ -75,8 +80,8 @@ func (s *Server) openUsers() (err error) {
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Address: address, StopPath: AppsPath}
-	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address,
+		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath}
+	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
@@ -101,7 +106,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 		}
 		u.providers[idp.Path+name] = p
 	}
-	client := idp.Client(slices.Collect(maps.Values(u.providers))...)
+	client := s.measure(idp.Client(slices.Collect(maps.Values(u.providers))...))
 	var issuers []signin.Issuer
 	for _, p := range u.providers {
 		issuers = append(issuers, p.Issuer(client))
@@ -119,7 +124,7 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 	event := signInEvent(r, id)
 	person, known := personBySubject(s.cfg.Policy, id.Kind, id.Subject)
 	if !known {
-		event.Refused, event.Status = "UNKNOWN_PERSON", http.StatusForbidden
+		event.Refused, event.Status = unknownPerson, http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
 			return err
 		}
@@ -127,6 +132,9 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 	}
 	event.Agent.Subject, event.Agent.Organisation, event.Agent.Role = person.User, person.Organisation, person.Role
 	if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
+		return err
+	}
+	if err := s.endRoles(r, person); err != nil {
 		return err
 	}
 	if err := s.endOfAnother(u, r, transaction, id.User); err != nil {
@@ -137,6 +145,24 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 		err = s.endOnline(r, before)
 	}
 	return err
+}
+
+// endRoles ends the grants of roles that a person who signs in does not have any more, so that they stay ended if the person gets the
+// role again (SMART-208).
+func (s *Server) endRoles(r *http.Request, person policy.Person) error {
+	list, err := s.Grants.OfUser(r.Context(), person.User)
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has {
+			continue
+		}
+		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the role has ended"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endOfAnother ends what the user who was signed in before has begun in the browser, if somebody else signs in: the transactions, but
@@ -180,6 +206,7 @@ func sessionKind(person string) session.Kind {
 
 // endOnline ends the grants that depend on a session that has ended (SMART-169, 348).
 func (s *Server) endOnline(r *http.Request, ended *session.Session) error {
+	s.count("session", "ended")
 	return s.endGrants(r, ended, "the session has ended", func(g *grants.Listed) bool { return g.Online })
 }
 
@@ -221,13 +248,20 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if _, err := resource.PersonOf(s.cfg.Policy, g); err != nil {
 		return err
 	}
+	granted, err := scopes.Stored(g.Scopes)
+	if err != nil {
+		return err
+	}
+	if s.cfg.Capabilities.Permitted(granted, g.Launched).String() != granted.String() {
+		return grants.ErrInactive // a capability was switched off since
+	}
 	if !g.Online {
 		return nil
 	}
 	if s.users == nil {
 		return grants.ErrInactive
 	}
-	_, err := s.users.sessions.Use(ctx, g.SessionUser, g.Session)
+	_, err = s.users.sessions.Use(ctx, g.SessionUser, g.Session)
 	if errors.Is(err, session.ErrNone) {
 		return grants.ErrInactive
 	}

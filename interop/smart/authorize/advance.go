@@ -228,7 +228,7 @@ func (e *Endpoint) scopes(_ *request, p *progress) error {
 	if err != nil {
 		return err
 	}
-	set = set.Within(ceiling).WithoutLevel("system")
+	set = e.Capabilities.Permitted(set.Within(ceiling).WithoutLevel("system"), p.t.Launch != nil)
 	if !set.Has(scopes.OpenID) {
 		set = set.Without(scopes.FHIRUser, scopes.Profile)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/oauth"
@@ -26,6 +27,9 @@ const (
 func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, POST"}
+	}
+	if r.Method == http.MethodPost && !e.Capabilities.Has(capabilities.AuthorizePost) {
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET"}
 	}
 	if len(r.URL.RequestURI()) > maxURL {
 		w.WriteHeader(http.StatusRequestURITooLong)
@@ -96,7 +100,11 @@ func (e *Endpoint) check(ctx context.Context, client *clients.Client, form oauth
 		return refuse(oauth.UnauthorizedClient, "A backend client uses client_credentials.")
 	}
 	set, _, err := scopes.Parse(t.Scope, client.Rights)
-	if err != nil || set.Empty() {
+	launched := form.Has("launch")
+	if !launched && !e.Capabilities.Has(capabilities.LaunchStandalone) {
+		return refuse(oauth.InvalidRequest, "Apps are launched by an EHR alone: launch is required.")
+	}
+	if set = e.Capabilities.Permitted(set, launched); err != nil || set.Empty() {
 		return refuse(oauth.InvalidScope, "No scope is understood.").Because("%v", err)
 	}
 	for prompt := range strings.FieldsSeq(t.Prompt) {
@@ -106,10 +114,10 @@ func (e *Endpoint) check(ctx context.Context, client *clients.Client, form oauth
 			return refuse(oauth.InvalidRequest, "prompt is not understood.")
 		}
 	}
-	if set.Has(scopes.Launch) != form.Has("launch") {
+	if set.Has(scopes.Launch) != launched {
 		return refuse(oauth.InvalidRequest, "The parameter launch and the scope launch come together.")
 	}
-	if !form.Has("launch") {
+	if !launched {
 		return nil
 	}
 	l, err := e.Launches.Take(ctx, form.Get("launch"), client.ID)
