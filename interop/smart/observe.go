@@ -41,6 +41,8 @@ func (s *Server) observed(e ledger.Event) {
 		s.alert("refresh-token-reuse", "ALERT: a refresh token was used twice, and its grant has ended", e)
 	case "code-reuse":
 		s.alert("code-reuse", "ALERT: an authorization code was used twice, and its grant has ended", e)
+	case "identity-conflict":
+		s.alert("identity-conflict", "ALERT: several resources claim to be one user, who was refused", e)
 	case "sign-in":
 		outcome := "permit"
 		switch e.Refused {
