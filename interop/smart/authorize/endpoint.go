@@ -3,7 +3,6 @@ package authorize
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"carerecord/consent/policy"
@@ -61,7 +60,7 @@ func (e *Endpoint) ServeTransaction(w http.ResponseWriter, r *http.Request) erro
 	}
 	switch r.Method {
 	case http.MethodGet:
-		if step != "" && !slices.Contains(steps, step) { // the page of a form that was sent back is loaded again by its path
+		if step != "" && !isStep(step) { // the page of a form that was sent back is loaded again by its path
 			return pages.Fail(pages.NotFound, nil)
 		}
 		return e.advance(q)
