@@ -132,8 +132,9 @@ func newWorld(t testing.TB, over engine, servers int) *world {
 	}, servers)
 }
 
-// openWorld opens some servers over the engine that open returns. clock is the clock of the world.
-func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers int) *world {
+// openWorld opens some servers over the engine that open returns. clock is the clock of the world. configure may change the settings of
+// the servers.
+func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers int, configure ...func(*smart.Config)) *world {
 	t.Helper()
 	w := &world{TB: t, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
 	clock := func() time.Time { return w.now }
@@ -152,8 +153,12 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 		s := servertest.Open(t, servertest.Config{Store: w.engine, State: w.engine, Audit: w.engine, Clock: clock, Policy: w.policy,
 			Guard: func(c *consent.Config) { c.State = w.engine },
 			REST: func(c *rest.Config) {
-				as, err = smart.New(smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
-					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600})
+				cfg := smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
+					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600}
+				for _, f := range configure {
+					f(&cfg)
+				}
+				as, err = smart.New(cfg)
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
 				c.Verify, c.AllowsOrigin, c.Security = as.Verify, as.Clients.AllowsOrigin, capability.Security(as.Endpoints())
@@ -169,8 +174,11 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 			fhir.ServeHTTP(rw, r)
 		}))
 	}
+	all := w.servers
+	w.servers = all[:1] // configure may have changed the others
 	w.fill()
 	w.register()
+	w.servers = all
 	return w
 }
 

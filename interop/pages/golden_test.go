@@ -21,7 +21,7 @@ type state struct {
 // states are the pages of the product in each of their states.
 func states() []state {
 	day := time.Date(2026, 11, 30, 9, 5, 0, 0, time.UTC)
-	in := pages.Options{Binding: "binding", Transaction: "cr_tx_1", FormTarget: "https://app.example"}
+	in := pages.Options{Binding: "binding", Transaction: "cr_tx_1"}
 	signedIn := pages.Options{Binding: "binding", Account: "Ann Example", SignOut: "/sign-out"}
 	kinds := []pages.SignInKind{{Value: "patient", Text: pages.PersonPatient}, {Value: "staff", Text: pages.PersonStaff}, {Value: "office", Text: pages.PersonOffice}}
 	roles := []pages.Role{{Value: "r1", Name: "General medical practitioner", Organisation: "Practice"}, {Value: "r2", Name: "Consultant", Organisation: "Hospital"}}
@@ -66,6 +66,7 @@ func states() []state {
 		{"apps", pages.Apps{Action: "/apps", List: list}, signedIn},
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
 		{"sessions", pages.SessionList{Action: "/sessions", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
+		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
 		{"home", pages.Home{Developers: "/developers", EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
 			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},

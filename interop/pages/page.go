@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "developers", "sample-people", "browse"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -102,6 +102,12 @@ const (
 	NoRole      RefusalReason = "no-role"      // a member of staff without any role (SMART-203)
 	NoAuthority RefusalReason = "no-authority" // a proxy without an authority that is valid now (SMART-143)
 )
+
+// Back says that the browser goes back to an app. It goes by itself, to the path, if the answer has the header Refresh.
+type Back struct {
+	App  string
+	Path string
+}
 
 // SignedOut says that a session has ended.
 type SignedOut struct{}
@@ -199,6 +205,7 @@ func (RoleChoice) name() string      { return "role-choice" }
 func (RecordChoice) name() string    { return "record-choice" }
 func (EncounterChoice) name() string { return "encounter-choice" }
 func (Refusal) name() string         { return "refusal" }
+func (Back) name() string            { return "back" }
 func (SignedOut) name() string       { return "signed-out" }
 func (Apps) name() string            { return "apps" }
 func (SessionList) name() string     { return "sessions" }
@@ -208,6 +215,7 @@ func (SamplePeople) name() string    { return "sample-people" }
 
 func (Error) problems() []problem          { return nil }
 func (Refusal) problems() []problem        { return nil }
+func (Back) problems() []problem           { return nil }
 func (SignedOut) problems() []problem      { return nil }
 func (Apps) problems() []problem           { return nil }
 func (SessionList) problems() []problem    { return nil }

@@ -270,6 +270,7 @@ func TestHostileTexts(t *testing.T) {
 		pages.EncounterChoice{Action: "/a", App: h, List: []pages.Encounter{{Value: h, Start: h, Name: h, State: h}}},
 		pages.Refusal{Action: "/a", App: h, Reason: pages.NoRecord},
 		pages.Consent{Action: "/a", App: h, Publisher: h, Person: h, NHSNumber: h, Identity: true, Groups: []pages.Group{{Type: "Patient"}}},
+		pages.Back{App: h, Path: "/a"},
 		pages.Apps{Action: "/a", Stopped: h, List: []pages.App{{Value: h, Name: h, Publisher: h, Person: h}}},
 		pages.SessionList{Action: "/a", List: []pages.BrowserSession{{Value: h}}},
 		pages.Home{People: []pages.HomePerson{{Name: h, Role: h, Organisation: h}}, Clients: []pages.HomeClient{{ID: h, Name: h, Kind: h, Scopes: h}}, Requests: []pages.HomeRequest{{Text: h, Path: "/fhir?x=" + h}}},

@@ -9,6 +9,7 @@ import (
 
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/introspect"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/revoke"
@@ -36,19 +37,23 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 	d := s.documents
 	all := map[string]endpoint{
 		"GET /fhir/.well-known/smart-configuration": {d.SMART, anyOrigin},
-		"GET /oauth/jwks.json":                      {d.Keys, anyOrigin},
 		"POST /oauth/token":                         {serve(t.Serve), registeredOrigin},
 		"POST /oauth/revoke":                        {serve(r.Serve), registeredOrigin},
 		"POST /oauth/introspect":                    {serve(i.Serve), noOrigin},
 	}
 	if s.users != nil { // these describe and serve people who sign in
-		for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
-			all["GET "+path] = endpoint{d.OpenID, anyOrigin}
+		if s.cfg.Capabilities.Has(capabilities.SignOn) {
+			all["GET /oauth/jwks.json"] = endpoint{d.Keys, anyOrigin}
+			for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
+				all["GET "+path] = endpoint{d.OpenID, anyOrigin}
+			}
 		}
 		for _, name := range []string{sampleStaff, samplePatients} {
 			all["POST "+signin.LogoutPath+name] = endpoint{serve(s.serveLogout), noOrigin}
 		}
-		all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
+		if s.cfg.Capabilities.Has(capabilities.LaunchEHR) {
+			all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
+		}
 	}
 	return all
 }

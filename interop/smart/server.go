@@ -3,14 +3,17 @@ package smart
 import (
 	"context"
 	"crypto/rsa"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/discovery"
@@ -25,6 +28,7 @@ import (
 	"carerecord/interop/smart/printed"
 	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/revoke"
+	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/token"
 	"carerecord/store"
@@ -49,6 +53,8 @@ type Config struct {
 	EHR, App string // addresses of the example EHR and the example app of a demonstration; empty for none
 	// SampleKey signs for the sample issuers of a demonstration; nil makes a new one, which no other server has.
 	SampleKey *rsa.PrivateKey
+	// Capabilities are those of SMART App Launch that are on (SMART-006).
+	Capabilities capabilities.Set
 	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
 	// (SMART-482).
 	Failures int
@@ -69,9 +75,13 @@ type Server struct {
 
 // New makes a Server. It reads nothing.
 func New(cfg Config) (*Server, error) {
+	var err error
+	if cfg.Capabilities, err = cfg.Capabilities.WithParameters(cfg.Policy.Agreement.ScopeParameters); err != nil {
+		return nil, fmt.Errorf("agreement.scopeParameters of the policy: %w", err)
+	}
 	s := &Server{cfg: cfg}
 	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch}
-	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
+	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, ServesKind: cfg.Capabilities.Serves, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
 	}}}
@@ -86,7 +96,6 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	var err error
 	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Endpoints: s.Endpoints(), Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public})
 	if err != nil {
 		return nil, err
@@ -99,7 +108,7 @@ func New(cfg Config) (*Server, error) {
 		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
 	}
 	s.endpoints = s.newEndpoints(
-		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
 		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(0, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
 	return s, nil
@@ -135,21 +144,18 @@ func (s *Server) Endpoints() discovery.Endpoints {
 }
 
 // capabilities are those of SMART that work.
-func (s *Server) capabilities() []string {
-	backend := []string{"client-confidential-asymmetric", "permission-v1", "permission-v2"}
-	if s.users == nil {
-		return backend
-	}
-	return append(backend, "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric", "sso-openid-connect", "context-banner",
-		"context-ehr-patient", "context-ehr-encounter", "context-standalone-patient", "permission-offline", "permission-online", "permission-patient", "permission-user")
-}
+func (s *Server) capabilities() []string { return s.cfg.Capabilities.List(s.users != nil) }
 
 // examples are scopes that work for a client that has them (SMART-026).
 func (s *Server) examples() []string {
-	backend := []string{"system/*.rs", "system/*.cruds", "system/Observation.rs"}
-	if s.users == nil {
-		return backend
+	all := "system/*.rs system/*.cruds system/Observation.rs"
+	if s.users != nil {
+		all += " openid fhirUser profile launch launch/patient launch/encounter offline_access online_access patient/*.rs patient/Observation.read user/*.rs" +
+			" patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 	}
-	return append(backend, "openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access", "patient/*.rs", "patient/Observation.read", "user/*.rs",
-		"patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory")
+	set, _, err := scopes.Parse(all, nil)
+	if err != nil {
+		panic(err) // the scopes are written above
+	}
+	return strings.Fields(s.cfg.Capabilities.Permitted(set, s.cfg.Capabilities.Has(capabilities.LaunchEHR)).String())
 }

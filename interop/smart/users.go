@@ -27,6 +27,7 @@ import (
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/resource"
+	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 	"carerecord/store"
@@ -75,8 +76,8 @@ func (s *Server) openUsers() (err error) {
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Address: address, StopPath: AppsPath}
-	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address,
+		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath}
+	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
@@ -242,13 +243,20 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if _, err := resource.PersonOf(s.cfg.Policy, g); err != nil {
 		return err
 	}
+	granted, err := scopes.Stored(g.Scopes)
+	if err != nil {
+		return err
+	}
+	if s.cfg.Capabilities.Permitted(granted, g.Launched).String() != granted.String() {
+		return grants.ErrInactive // a capability was switched off since
+	}
 	if !g.Online {
 		return nil
 	}
 	if s.users == nil {
 		return grants.ErrInactive
 	}
-	_, err := s.users.sessions.Use(ctx, g.SessionUser, g.Session)
+	_, err = s.users.sessions.Use(ctx, g.SessionUser, g.Session)
 	if errors.Is(err, session.ErrNone) {
 		return grants.ErrInactive
 	}

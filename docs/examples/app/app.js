@@ -99,10 +99,14 @@ function ended(text) {
   say(text)
 }
 
+// firstLine leaves out the body of an answer, which is for developers.
+const firstLine = (error) => error.message.split('\n')[0]
+
 // failed tells the person why. 401: the token has ended, or the person stopped the app.
 function failed(error) {
   if (error.status === 401) ended('The record does not accept the app any more (401). Start again.')
-  else say(`That did not work: ${error.message}`)
+  else if (byId('record').hidden) ended(`The record was not opened: ${firstLine(error)}`)
+  else say(`That did not work: ${firstLine(error)}`)
 }
 
 async function main() {
@@ -123,4 +127,4 @@ async function main() {
   await showRecord(client)
 }
 
-main().catch((error) => ended(`The record was not opened: ${error.message}`))
+main().catch(failed)

@@ -65,7 +65,7 @@ func (e *Endpoint) finish(q *request, p *progress, err error) error {
 				return err
 			}
 		}
-		return e.sendError(q.w, &p.t, refusal)
+		return e.leave(q, p, refusalOf(refusal))
 	}
 	return err
 }
@@ -228,7 +228,7 @@ func (e *Endpoint) scopes(_ *request, p *progress) error {
 	if err != nil {
 		return err
 	}
-	set = set.Within(ceiling).WithoutLevel("system")
+	set = e.Capabilities.Permitted(set.Within(ceiling).WithoutLevel("system"), p.t.Launch != nil)
 	if !set.Has(scopes.OpenID) {
 		set = set.Without(scopes.FHIRUser, scopes.Profile)
 	}

@@ -106,11 +106,7 @@ func masked(number string) string {
 
 // show renders a page of the transaction.
 func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
-	target, err := pages.FormTarget(p.t.Redirect)
-	if err != nil {
-		return err
-	}
-	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormTarget: target}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id}
 	if p.session != nil {
 		o.Account = p.session.Account
 	}

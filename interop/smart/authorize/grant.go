@@ -73,7 +73,9 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	case err != nil:
 		return err
 	}
-	e.sendBack(q.w, &p.t, url.Values{"code": {code}})
+	if err := e.leave(q, p, url.Values{"code": {code}}); err != nil {
+		return err
+	}
 	return errAnswered
 }
 

@@ -34,6 +34,7 @@ type Transaction struct {
 	// Role is the one that the user RoleOf chose.
 	Role   policy.RoleAt `json:"role,omitzero"`
 	RoleOf string        `json:"roleOf,omitempty"`
+	Posted bool          `json:"posted,omitempty"` // the browser has sent a form of a page
 	Made   time.Time     `json:"made"`
 	Ends   time.Time     `json:"ends"`
 }
@@ -126,8 +127,9 @@ func (e *Endpoint) bind(ctx context.Context, browser, id string) (ledger.Value[T
 	return ledger.Decode[Transaction](w.Key, w.Value)
 }
 
-// change stores a changed transaction. It returns errEnded if another request changed it meanwhile.
+// change stores a transaction that a form has changed. It returns errEnded if another request changed it meanwhile.
 func (e *Endpoint) change(ctx context.Context, v ledger.Value[Transaction], to Transaction) error {
+	to.Posted = true
 	v.Content = to
 	w, err := v.Change(to.Ends)
 	if err != nil {

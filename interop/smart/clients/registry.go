@@ -24,8 +24,10 @@ type Registry struct {
 	Rules   Rules
 	// OneOperator permits an approval by who proposed it: of a demonstration, which one person runs.
 	OneOperator bool
-	cache       decoded
-	origins     keptOrigins
+	// ServesKind reports whether clients of a kind are served; nil: all are (SMART-006).
+	ServesKind func(Kind) bool
+	cache      decoded
+	origins    keptOrigins
 }
 
 // The errors of a Registry that a caller may tell apart.
@@ -51,7 +53,7 @@ func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
 // Serving returns a client whose requests are served now; ErrUnknown for any other (SMART-050).
 func (r *Registry) Serving(ctx context.Context, id string) (*Client, error) {
 	c, err := r.Get(ctx, id)
-	if err == nil && !c.Serves(r.Ledger.Now()) {
+	if err == nil && (!c.Serves(r.Ledger.Now()) || r.ServesKind != nil && !r.ServesKind(c.Kind)) {
 		return nil, ErrUnknown
 	}
 	return c, err

@@ -9,8 +9,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"carerecord/interop/smart/capabilities"
 )
 
 // Config describes the server.
@@ -45,15 +48,14 @@ type document struct {
 // New makes the documents.
 func New(c Config) (*Documents, error) {
 	common := map[string]any{
-		"issuer":                                c.Base,
-		"jwks_uri":                              c.Site + "/oauth/jwks.json",
-		"token_endpoint":                        c.Endpoints.Token,
-		"introspection_endpoint":                c.Endpoints.Introspect,
-		"revocation_endpoint":                   c.Endpoints.Revoke,
-		"scopes_supported":                      c.Scopes,
-		"response_types_supported":              []string{"code"},
-		"code_challenge_methods_supported":      []string{"S256"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "private_key_jwt"},
+		"issuer":                           c.Base,
+		"jwks_uri":                         c.Site + "/oauth/jwks.json",
+		"token_endpoint":                   c.Endpoints.Token,
+		"introspection_endpoint":           c.Endpoints.Introspect,
+		"revocation_endpoint":              c.Endpoints.Revoke,
+		"scopes_supported":                 c.Scopes,
+		"response_types_supported":         []string{"code"},
+		"code_challenge_methods_supported": []string{"S256"},
 		"token_endpoint_auth_signing_alg_values_supported": []string{"RS384", "ES384"},
 		"grant_types_supported":                            []string{"authorization_code", "client_credentials"},
 	}
@@ -62,9 +64,18 @@ func New(c Config) (*Documents, error) {
 		common["management_endpoint"] = c.Endpoints.Manage
 	} else {
 		common["grant_types_supported"] = []string{"client_credentials"}
+	}
+	if !slices.Contains(c.Capabilities, capabilities.SignOn) { // SMART-024
 		delete(common, "issuer")
 		delete(common, "jwks_uri")
 	}
+	var methods []string // SMART-025
+	for _, m := range [][2]string{{capabilities.ClientSymmetric, "client_secret_basic"}, {capabilities.ClientAsymmetric, "private_key_jwt"}} {
+		if slices.Contains(c.Capabilities, m[0]) {
+			methods = append(methods, m[1])
+		}
+	}
+	common["token_endpoint_auth_methods_supported"] = methods
 	d := &Documents{published: c.Keys}
 	var err error
 	if d.smart, err = with(common, map[string]any{"capabilities": c.Capabilities}); err != nil {

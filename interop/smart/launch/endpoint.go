@@ -11,6 +11,7 @@ import (
 
 	"carerecord/consent/audit"
 	"carerecord/fhir"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
@@ -20,10 +21,11 @@ import (
 
 // Endpoint is the launch API (SMART-120): a registered EHR announces a launch and gets the link to open.
 type Endpoint struct {
-	Book    *Book
-	Grants  *grants.Store
-	Base    string // the FHIR base, for iss
-	Address func(*http.Request) string
+	Book         *Book
+	Grants       *grants.Store
+	Base         string // the FHIR base, for iss
+	Address      func(*http.Request) string
+	Capabilities capabilities.Set
 	// Resolve checks a launch as its user sees the record, and fills in the patient and its person: the user is known and of
 	// the launcher's organisation, the Patient, the Encounter and what fhirContext refers to are visible, and the Encounter is the
 	// patient's (SMART-127). An NHS number names one person (SMART-129).
@@ -60,6 +62,9 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&a); err != nil {
 		return oauth.Refuse(oauth.InvalidRequest, "The body must be a JSON object with client_id and user.").Because("%w", err)
+	}
+	if err := e.unsupported(&a); err != nil {
+		return err
 	}
 	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
 	if errors.Is(err, clients.ErrUnknown) {
@@ -100,6 +105,20 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+url.Values{"iss": {e.Base}, "launch": {handle}}.Encode(), "&")
 	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": target.String()})
+}
+
+// unsupported refuses the parts of an announcement whose capabilities are off (SMART-006).
+func (e *Endpoint) unsupported(a *announcement) error {
+	for _, part := range []struct {
+		sent             bool
+		name, capability string
+	}{{a.Patient != "" || a.NHSNumber != "", "patient", capabilities.ContextEHRPatient}, {a.Encounter != "", "encounter", capabilities.ContextEHREncounter},
+		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}} {
+		if part.sent && !e.Capabilities.Has(part.capability) {
+			return oauth.Refuse(oauth.InvalidRequest, part.name+" is not supported here.")
+		}
+	}
+	return nil
 }
 
 // launcher returns the client of the request: it has the right __launch, and a token with that scope.
