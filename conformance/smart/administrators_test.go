@@ -79,8 +79,8 @@ func TestAdministrators(t *testing.T) {
 	}
 }
 
-// TestAdministrationIsApart: an app for administrators has nothing but governance, and no other app has it (SMART-209).
-func TestAdministrationIsApart(t *testing.T) {
+// TestAdministrationIsSeparate: an app for administrators has nothing but governance, and no other app has it (SMART-209).
+func TestAdministrationIsSeparate(t *testing.T) {
 	w := newWorld(t, nil, 1)
 	for name, change := range map[string]func(*clients.Client){
 		"scopes on the record": func(c *clients.Client) { c.Scopes = "__operations user/*.rs" },

@@ -63,6 +63,7 @@ func TestSMART097(t *testing.T) {
 		}
 	}
 	b := w.browser()
+	b.open(site + "/") // which gives the browser its cookie
 	refusedAs("nobody has signed in", b.ask("app", "patient/Condition.rs", prompt("none")), "login_required")
 	b.ask("app", "patient/Condition.rs")
 	b.signIn("ann")

@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +73,35 @@ type world struct {
 	secrets  map[string]string
 	requests int
 	log      bytes.Buffer // of all servers
+	counted  *counts
+}
+
+// counts are what the servers count for their metrics.
+type counts struct {
+	mu  sync.Mutex
+	all map[string]int // by what and label
+}
+
+func (c *counts) add(what, label string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all == nil {
+		c.all = map[string]int{}
+	}
+	c.all[what+" "+label]++
+}
+
+// contain reports whether a count has a text in its name.
+func (c *counts) contain(text string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(slices.Collect(maps.Keys(c.all)), func(name string) bool { return strings.Contains(name, text) })
+}
+
+func (c *counts) of(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all[name]
 }
 
 // serverKeys returns the keys of all servers of the process: making them takes longer than most journeys.
@@ -136,7 +167,7 @@ func newWorld(t testing.TB, over engine, servers int) *world {
 // the servers.
 func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers int, configure ...func(*smart.Config)) *world {
 	t.Helper()
-	w := &world{TB: t, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
+	w := &world{TB: t, counted: &counts{}, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
 	clock := func() time.Time { return w.now }
 	w.engine = open(clock)
 	signing, sample, err := serverKeys()
@@ -154,7 +185,10 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 			Guard: func(c *consent.Config) { c.State = w.engine },
 			REST: func(c *rest.Config) {
 				cfg := smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
-					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600}
+					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600, Introspections: 600,
+					Observer: smart.Observer{Count: w.counted.add, Upstream: func(_ time.Duration, ok bool) {
+						w.counted.add("upstream", map[bool]string{true: "answered", false: "failed"}[ok])
+					}}}
 				for _, f := range configure {
 					f(&cfg)
 				}

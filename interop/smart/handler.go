@@ -78,7 +78,7 @@ func (s *Server) page(path string) http.Handler {
 	case strings.HasPrefix(path, authorize.TransactionPath):
 		return u.pages.Handle(u.authorize.ServeTransaction)
 	case strings.HasPrefix(path, signin.CallbackPath):
-		return u.pages.Handle(u.upstream.Callback)
+		return u.pages.Handle(s.callback(u.answers))
 	case path == "/oauth/sign-in-keys.json":
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:

@@ -58,6 +58,9 @@ type Config struct {
 	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
 	// (SMART-482).
 	Failures int
+	// Introspections is how many requests for introspection of a client are answered in a minute; 0 is no limit.
+	Introspections int
+	Observer       Observer
 }
 
 // Server is an authorization server. It is safe for concurrent use.
@@ -80,7 +83,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("agreement.scopeParameters of the policy: %w", err)
 	}
 	s := &Server{cfg: cfg}
-	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch}
+	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch, Observe: s.observed}
 	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, ServesKind: cfg.Capabilities.Serves, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
@@ -100,16 +103,17 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token",
-		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock}}
+	failures := limits.New(cfg.Failures, cfg.Clock)
+	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address,
+		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
 	s.answers = oauth.Answers{Log: cfg.Log}
 	if s.users != nil {
 		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
 	}
 	s.endpoints = s.newEndpoints(
-		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: limits.New(cfg.Failures, cfg.Clock), Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
-		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(0, cfg.Clock)},
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: failures, Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
+		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(cfg.Introspections, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
 	return s, nil
 }

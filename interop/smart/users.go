@@ -44,7 +44,11 @@ type users struct {
 	activity  activity
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
+	answers   *limits.Limit            // of failed sign-ins at an address
 }
+
+// unknownPerson is the reason of a sign-in of somebody who is not in the policy.
+const unknownPerson = "UNKNOWN_PERSON"
 
 // The names of the sample issuers.
 const (
@@ -57,7 +61,7 @@ const (
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
 // (SMART-190 to 208), so only a demonstration has people.
 func (s *Server) openUsers() (err error) {
-	u := &users{}
+	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock)}
 	if u.sessions, err = session.New(session.Config{State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Secure: strings.HasPrefix(s.cfg.Site, "https:")}); err != nil {
 		return err
 	}
@@ -102,7 +106,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 		}
 		u.providers[idp.Path+name] = p
 	}
-	client := idp.Client(slices.Collect(maps.Values(u.providers))...)
+	client := s.measure(idp.Client(slices.Collect(maps.Values(u.providers))...))
 	var issuers []signin.Issuer
 	for _, p := range u.providers {
 		issuers = append(issuers, p.Issuer(client))
@@ -120,7 +124,7 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 	event := signInEvent(r, id)
 	person, known := personBySubject(s.cfg.Policy, id.Kind, id.Subject)
 	if !known {
-		event.Refused, event.Status = "UNKNOWN_PERSON", http.StatusForbidden
+		event.Refused, event.Status = unknownPerson, http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
 			return err
 		}
@@ -202,6 +206,7 @@ func sessionKind(person string) session.Kind {
 
 // endOnline ends the grants that depend on a session that has ended (SMART-169, 348).
 func (s *Server) endOnline(r *http.Request, ended *session.Session) error {
+	s.count("session", "ended")
 	return s.endGrants(r, ended, "the session has ended", func(g *grants.Listed) bool { return g.Online })
 }
 

@@ -106,7 +106,7 @@ func masked(number string) string {
 
 // show renders a page of the transaction.
 func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
-	o := pages.Options{Binding: p.binding(), Transaction: q.id}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect)}
 	if p.session != nil {
 		o.Account = p.session.Account
 	}

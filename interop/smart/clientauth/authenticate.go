@@ -10,6 +10,7 @@ import (
 
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/jwks"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 )
 
@@ -18,6 +19,9 @@ type Authenticator struct {
 	Clients  *clients.Registry
 	KeySets  *jwks.Cache
 	Audience string // the URL of the token endpoint, which an assertion names
+	// Failures limits failed authentications of each client at each address (SMART-482), and Address returns that of a request.
+	Failures *limits.Limit
+	Address  func(*http.Request) string
 }
 
 // The methods of authentication.

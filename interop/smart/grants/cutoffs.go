@@ -17,8 +17,8 @@ type Cutoffs struct {
 	Users         map[string]time.Time `json:"users,omitempty"`
 }
 
-// cutoffsKey begins a new epoch of the ledger whenever it is written (ledger.Epoch).
-const cutoffsKey = "smart/cutoffs"
+// CutoffsKey is the State key of the Cutoffs. It begins a new epoch of the ledger whenever it is written (ledger.Epoch).
+const CutoffsKey = "smart/cutoffs"
 
 // ends reports whether a cutoff ends a grant.
 func (c Cutoffs) ends(g *Grant) bool {
@@ -32,7 +32,7 @@ func (c Cutoffs) ends(g *Grant) bool {
 
 // Cutoffs returns those that are in force.
 func (s *Store) Cutoffs(ctx context.Context) (Cutoffs, error) {
-	v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, cutoffsKey)
+	v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, CutoffsKey)
 	if ledger.Missing(err) {
 		return Cutoffs{}, nil
 	}
@@ -50,7 +50,7 @@ func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 		return s.End(ctx, of.Grant, e, "ended by an administrator")
 	}
 	for {
-		v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, cutoffsKey)
+		v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, CutoffsKey)
 		missing := ledger.Missing(err)
 		if err != nil && !missing {
 			return err
@@ -71,7 +71,7 @@ func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 		default:
 			c.Everybody = now
 		}
-		w, err := ledger.New(cutoffsKey, c, time.Time{})
+		w, err := ledger.New(CutoffsKey, c, time.Time{})
 		if !missing {
 			v.Content = c
 			w, err = v.Change(time.Time{})

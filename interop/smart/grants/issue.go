@@ -116,6 +116,7 @@ func (s *Store) BurnCode(ctx context.Context, v ledger.Value[Code], why, request
 	e := g.Content.Event("code-refused", request, address)
 	e.Refused, e.Status = why, 400
 	if v.Content.Used {
+		e.Name = "code-reuse"
 		return s.End(ctx, g.Content.ID, e, why)
 	}
 	v.Content.Used = true

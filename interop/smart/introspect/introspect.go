@@ -70,7 +70,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	caller, everybody, err := e.caller(r.Context(), r, form)
+	caller, everybody, err := e.caller(r.Context(), r, form, w.Header().Get("X-Request-Id"))
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // caller returns the client that asks, and whether it may ask about tokens of everybody.
-func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form) (id string, everybody bool, err error) {
+func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form, requestID string) (id string, everybody bool, err error) {
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && len(r.Header.Values("Authorization")) == 1 {
 		active, err := e.Grants.Resolve(ctx, bearer)
 		if err != nil && !errors.Is(err, grants.ErrInactive) {
@@ -104,7 +104,7 @@ func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form)
 		}
 		return active.Client.ID, true, nil
 	}
-	result, err := e.Auth.Authenticate(ctx, r, form, "")
+	result, err := e.Auth.Checked(ctx, r, form, requestID)
 	if err != nil {
 		return "", false, err
 	}

@@ -48,6 +48,7 @@ type Cache struct {
 	HTTP     *http.Client
 	Loopback bool // http and loopback addresses are permitted
 	Clock    func() time.Time
+	Failed   func() // is called after a fetch that failed; nil for nobody
 
 	mu   sync.Mutex
 	sets map[string]*entry // by URL
@@ -98,6 +99,9 @@ func (c *Cache) Keys(ctx context.Context, url, kid string) ([]jose.JSONWebKey, e
 	e.fetched = now
 	set, keep, err := fetch(ctx, c.HTTP, url, c.Loopback)
 	if err != nil {
+		if c.Failed != nil {
+			c.Failed()
+		}
 		return nil, err
 	}
 	e.set, e.until = set, now.Add(keep)

@@ -24,6 +24,8 @@ type Ledger struct {
 	Clock  func() time.Time
 	// Epoch is shared by all Ledgers of the process; nil where other processes write too.
 	Epoch *Epoch
+	// Observe is called with each event once it is recorded; nil for nobody.
+	Observe func(Event)
 }
 
 // ErrMissing: there is no value, or it has expired.
@@ -69,12 +71,19 @@ func (l *Ledger) Write(ctx context.Context, e Event, values ...store.StateWrite)
 	if err != nil {
 		return fmt.Errorf("store %s: %w", e.Name, err)
 	}
+	if l.Observe != nil {
+		l.Observe(e)
+	}
 	return nil
 }
 
 // Note records an event that changes nothing, such as a refusal.
 func (l *Ledger) Note(ctx context.Context, e Event) error {
-	return l.Audit.Append(ctx, e.record(l.Now()))
+	err := l.Audit.Append(ctx, e.record(l.Now()))
+	if err == nil && l.Observe != nil {
+		l.Observe(e)
+	}
+	return err
 }
 
 // Value is a value as it was read: its content, and the bytes that a change must still find.

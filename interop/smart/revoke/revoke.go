@@ -24,7 +24,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	result, err := e.Auth.Authenticate(r.Context(), r, form, "")
+	result, err := e.Auth.Checked(r.Context(), r, form, w.Header().Get("X-Request-Id"))
 	if err != nil {
 		return err
 	}

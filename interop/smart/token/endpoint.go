@@ -74,7 +74,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types are authorization_code, refresh_token and client_credentials.")
 	}
-	name := e.limitName(q)
+	name := clientauth.LimitName(q.Request, q.form, q.address)
 	if e.Failures.Exceeded(name) {
 		return oauth.TooMany("Too many failed requests. Try again in a minute.")
 	}
@@ -86,15 +86,6 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return e.refused(r.Context(), q, name, err)
 	}
 	return oauth.WriteJSON(w, http.StatusOK, response)
-}
-
-// limitName is the name under which failures are counted: of a client at an address.
-func (e *Endpoint) limitName(q *request) string {
-	id := q.form.Get("client_id")
-	if user, _, ok := q.BasicAuth(); ok {
-		id = user
-	}
-	return id + " " + q.address
 }
 
 // answer authenticates the client and then answers.
@@ -124,6 +115,9 @@ func (e *Endpoint) refused(ctx context.Context, q *request, name string, err err
 		e.Failures.Count(name)
 	}
 	event := ledger.Event{Request: q.id, Name: "token-refused", Status: refusal.Status, Refused: refusal.Code, Client: audit.Client{Address: q.address}}
+	if refusal.Code == oauth.InvalidClient && refusal.Cause != nil {
+		event.Detail = refusal.Cause.Error() // SMART-337
+	}
 	if event.Agent = (audit.Agent{Kind: "nobody"}); q.client != nil {
 		event.Agent = audit.Agent{Kind: "client", Subject: q.client.ID, Organisation: q.client.Organisation}
 		event.Client.ID = q.client.ID

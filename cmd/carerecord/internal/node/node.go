@@ -51,6 +51,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		limits := DefaultLimits()
 		cfg.Limits = &limits
 	}
+	cfg.Log = filtered(cfg.Log)
 	k, folder, err := cfg.readFolders()
 	if err != nil {
 		if cfg.Engine != nil {
@@ -219,7 +220,7 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 		launcher, app = site+examples.EHRPath, site+examples.StartPath
 	}
 	n.smart, err = smart.New(smart.Config{Capabilities: n.cfg.Capabilities, EHR: launcher, App: app, Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute})
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute, Introspections: introspectionsAMinute, Observer: n.cfg.observers.authorization()})
 	if err != nil {
 		return nil, err
 	}
@@ -228,6 +229,9 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 
 // failuresAMinute is how many failed token requests of a client at an address are answered in a minute (SMART-482).
 const failuresAMinute = 60
+
+// introspectionsAMinute is how many requests for introspection of a client are answered in a minute (SMART-482).
+const introspectionsAMinute = 60_000
 
 // Handler answers clients: health requests, the authorization server, and everything else as FHIR. Unknown paths are
 // refused and recorded by the FHIR server.
@@ -243,5 +247,5 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return behindProxies(n.cfg.TrustedProxies, n.withExamples(n.healthRoutes().before(served)))
+	return throughProxies(n.cfg.TrustedProxies, n.withExamples(n.healthRoutes().before(served)))
 }

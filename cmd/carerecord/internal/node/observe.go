@@ -6,6 +6,8 @@ import (
 
 	"carerecord/cmd/carerecord/internal/telemetry"
 	"carerecord/fhir/rest"
+	"carerecord/interop/smart"
+	"carerecord/interop/smart/secret"
 	"carerecord/store"
 )
 
@@ -34,6 +36,22 @@ func newObservers(ctx context.Context, log *slog.Logger, metrics bool) (o observ
 		o.decision = o.traces.Decision
 	}
 	return o, nil
+}
+
+// authorization returns what watches the authorization server.
+func (o observers) authorization() smart.Observer {
+	if o.metrics == nil {
+		return smart.Observer{}
+	}
+	return smart.Observer{Count: o.metrics.CountAuthorization, Upstream: o.metrics.Upstream}
+}
+
+// filtered returns a log that removes secrets (SMART-495); nil stays nil.
+func filtered(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return nil
+	}
+	return slog.New(secret.Filter(log.Handler()))
 }
 
 // wrap returns the engine with its calls observed.

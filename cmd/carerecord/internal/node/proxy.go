@@ -26,10 +26,10 @@ func ParseProxies(list []string) (out []netip.Prefix, err error) {
 	return out, nil
 }
 
-// behindProxies gives the requests that come through trusted proxies the address of their client: the last one in X-Forwarded-For that
+// throughProxies gives the requests that come through trusted proxies the address of their client: the last one in X-Forwarded-For that
 // is not a trusted proxy itself. What a client wrote before that is not believed. Requests of other peers are left as they are. Limits
 // and the audit trail see the address of the client.
-func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
+func throughProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 	if len(trusted) == 0 {
 		return next
 	}

@@ -72,6 +72,9 @@ func MarkRestored(ctx context.Context, cfg Config, taken time.Time) error {
 	if err := h.engine.RenewFeed(ctx); err != nil {
 		return err
 	}
+	if err := endCopied(ctx, h.engine, time.Now()); err != nil {
+		return err
+	}
 	m := restoreMark{State: restoreUnconfirmed, Taken: taken.UTC(), At: time.Now().UTC()}
 	if err := m.save(ctx, h.engine); err != nil {
 		return err

@@ -32,6 +32,7 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 	if cfg.PublicURL == "" {
 		cfg.PublicURL = "http://" + listener.Addr().String()
 	}
+	cfg.Log = filtered(cfg.Log)
 	if cfg.observers, err = newObservers(ctx, cfg.Log, cfg.Admin != ""); err != nil {
 		return err
 	}

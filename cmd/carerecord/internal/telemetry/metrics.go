@@ -25,13 +25,16 @@ type Metrics struct {
 	engine   *prometheus.HistogramVec // by call
 	failures *prometheus.CounterVec   // by call and cause
 	records  prometheus.Counter       // of the audit trail
+
+	authorization *authorization
 }
 
 // NewMetrics returns Metrics, with those of the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		now:      time.Now,
+		registry:      prometheus.NewRegistry(),
+		now:           time.Now,
+		authorization: newAuthorization(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "carerecord_requests_total",
 			Help: "Requests answered, by interaction and class of the status."}, []string{"interaction", "class"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "carerecord_request_seconds",
@@ -46,6 +49,7 @@ func NewMetrics() *Metrics {
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.inFlight, m.engine, m.failures, m.records,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.authorization.collectors()...)
 	return m
 }
 

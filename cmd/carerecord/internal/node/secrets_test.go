@@ -1,0 +1,175 @@
+package node
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent/audit/audittest"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/printed"
+)
+
+// collected is a text that several goroutines write.
+type collected struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (c *collected) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(b)
+}
+
+// String returns what was written.
+func (c *collected) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
+}
+
+// TestSMARTT14: neither the database nor the audit trail, the log, the traces and the metrics of a server have a token, an assertion or a secret
+// after they were issued, used and refused, on all of its endpoints (SMART-490, 495, SMART-T14). The flows of people are in conformance/smart.
+func TestSMARTT14(t *testing.T) {
+	var log, traces collected
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { _, _ = io.Copy(&traces, q.Body) }))
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	cfg := demoConfig(t, t.TempDir())
+	cfg.Log = filtered(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	var err error
+	if cfg.observers, err = newObservers(t.Context(), cfg.Log, true); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	register := func(c clients.Client) string {
+		t.Helper()
+		added, err := n.smart.Clients.Add(t.Context(), "ann", c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.smart.Clients.Approve(t.Context(), "bob", added.ID, added.Digest()); err != nil {
+			t.Fatal(err)
+		}
+		return added.ID
+	}
+	backend := register(clients.Client{Name: "Backend", Kind: clients.Backend, Organisation: "XAC02", Purposes: []string{"TREAT"}, Scopes: "system/*.rs", Keys: set, Rights: []string{clients.RightIntrospect}, Flow: "ingest", IDPrefix: "xac02.t."})
+	app := register(clients.Client{Name: "App", Kind: clients.Symmetric, Audience: []string{"patient"}, RedirectURIs: []string{"https://app.example/back"}, Purposes: []string{"PATRQT"}, Scopes: "patient/*.rs"})
+	issued := map[string]string{}
+	if issued["client secret"], err = n.smart.Clients.RotateSecret(t.Context(), "ann", app); err != nil {
+		t.Fatal(err)
+	}
+	if issued["printed token"], _, err = n.smart.Printed.Issue(t.Context(), "test", printed.Request{User: "consultant", Client: "demo-ehr"}); err != nil {
+		t.Fatal(err)
+	}
+	post := func(path string, form url.Values, change func(*http.Request)) string {
+		q := httptest.NewRequest("POST", path, strings.NewReader(form.Encode()))
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if change != nil {
+			change(q)
+		}
+		w := httptest.NewRecorder()
+		n.Handler().ServeHTTP(w, q)
+		return w.Body.String()
+	}
+	assertion := func(id string) string {
+		t.Helper()
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES384, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, (&jose.SignerOptions{}).WithType("JWT"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := signer.Sign([]byte(`{"iss":"` + backend + `","sub":"` + backend + `","aud":"http://record.test/oauth/token","exp":` + jsonNumber(time.Now().Add(time.Minute)) + `,"jti":"` + id + `"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := object.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	credentials := func(name string) url.Values {
+		issued[name] = assertion(name)
+		return url.Values{"grant_type": {"client_credentials"}, "scope": {"system/*.rs __introspect"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {issued[name]}}
+	}
+	form := credentials("assertion")
+	if issued["access token"] = gjson.Get(post("/oauth/token", form, nil), "access_token").Str; issued["access token"] == "" {
+		t.Fatal("there is no access token")
+	}
+	post("/oauth/token", form, nil) // a second use
+	broken := credentials("broken assertion")
+	broken.Set("client_assertion", issued["broken assertion"]+"x")
+	post("/oauth/token", broken, nil)
+	for _, bearer := range []string{issued["access token"], issued["printed token"], "cr_at_" + strings.Repeat("G", 43)} {
+		for _, path := range []string{"/fhir/Observation?_count=1", "/fhir/Patient?access_token=" + bearer, "/my/apps", "/oauth/token?code=" + bearer, "/oauth/authorize?state=" + bearer, "/oauth/callback/sample-staff?code=x&state=" + bearer, "/admin/clients"} {
+			q := httptest.NewRequest("GET", path, nil)
+			q.Header.Set("Authorization", "Bearer "+bearer)
+			q.Header.Set("Cookie", "carerecord-staff="+bearer)
+			n.Handler().ServeHTTP(httptest.NewRecorder(), q)
+			n.operatorHandler().ServeHTTP(httptest.NewRecorder(), q)
+		}
+		post("/oauth/introspect", url.Values{"token": {bearer}}, func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+issued["access token"]) })
+		post("/oauth/revoke", url.Values{"token": {bearer}}, func(q *http.Request) { q.SetBasicAuth(app, issued["client secret"]) })
+	}
+	issued["guessed token"] = "cr_at_" + strings.Repeat("G", 43)
+	n.cfg.observers.close(cfg.Log) // sends what waits
+	metrics := httptest.NewRecorder()
+	n.cfg.observers.metrics.Handler().ServeHTTP(metrics, httptest.NewRequest("GET", "/metrics", nil))
+	var stored strings.Builder
+	for v, err := range n.engine.Values(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored.WriteString(v.Key + " " + string(v.Value) + "\n")
+	}
+	records, _ := audittest.RecordsAfter(t, n.engine, 0)
+	audited, err := json.Marshal(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := map[string]string{"database": stored.String(), "audit trail": string(audited), "log": log.String(), "traces": traces.String(), "metrics": metrics.Body.String()}
+	for place, text := range places {
+		if len(text) < 500 {
+			t.Errorf("there is next to nothing in the %s: %q", place, text)
+		}
+		for what, value := range issued {
+			if strings.Contains(text, value) || strings.HasPrefix(value, "ey") && strings.Contains(text, value[strings.LastIndexByte(value, '.'):]) {
+				t.Errorf("SMART-490, 495, SMART-T14: the %s has the %s", place, what)
+			}
+		}
+	}
+}
+
+// jsonNumber returns an instant in seconds.
+func jsonNumber(at time.Time) string {
+	text, _ := json.Marshal(at.Unix())
+	return string(text)
+}

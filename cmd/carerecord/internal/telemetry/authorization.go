@@ -1,0 +1,78 @@
+package telemetry
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// authorization are the metrics of the authorization server (SMART-497). Labels are from the lists below; anything else is "other".
+type authorization struct {
+	issued, refused, alerts, signIns, sessions *prometheus.CounterVec
+	keyFetches                                 prometheus.Counter
+	upstream                                   *prometheus.HistogramVec
+}
+
+func newAuthorization() *authorization {
+	counter := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	}
+	return &authorization{
+		issued:     counter("carerecord_tokens_issued_total", "Access tokens issued, by the grant type.", "grant"),
+		refused:    counter("carerecord_authorization_refusals_total", "Refusals of the authorization server, by reason.", "reason"),
+		alerts:     counter("carerecord_authorization_alerts_total", "Events that somebody should look at: a code or a refresh token was used twice.", "alert"),
+		signIns:    counter("carerecord_sign_ins_total", "Answers of identity providers, by outcome.", "outcome"),
+		sessions:   counter("carerecord_sessions_total", "Sessions of browsers that began and that were ended before their time.", "change"),
+		keyFetches: prometheus.NewCounter(prometheus.CounterOpts{Name: "carerecord_key_fetch_failures_total", Help: "Key sets of clients that could not be fetched."}),
+		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "carerecord_upstream_seconds", Help: "Time of requests to identity providers.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}, []string{"outcome"}),
+	}
+}
+
+// labels are the values that a label may have.
+func labels(what string) []string {
+	switch what {
+	case "issued":
+		return []string{"authorization_code", "refresh_token", "client_credentials", "printed"}
+	case "refused":
+		return []string{"invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "access_denied", "login_required", "consent_required",
+			"interaction_required"}
+	case "alert":
+		return []string{"refresh-token-reuse", "code-reuse"}
+	case "sign-in":
+		return []string{"permit", "unknown-answer", "wrong-issuer", "refused", "invalid", "too-weak", "down", "unknown-person"}
+	case "session":
+		return []string{"begun", "ended"}
+	}
+	return nil
+}
+
+// CountAuthorization counts something that the authorization server did: what is issued, refused, alert, sign-in, session or key-fetch.
+func (m *Metrics) CountAuthorization(what, label string) {
+	if what == "key-fetch" {
+		m.authorization.keyFetches.Inc()
+		return
+	}
+	if !slices.Contains(labels(what), label) {
+		label = "other"
+	}
+	counter := map[string]*prometheus.CounterVec{"issued": m.authorization.issued, "refused": m.authorization.refused, "alert": m.authorization.alerts, "sign-in": m.authorization.signIns,
+		"session": m.authorization.sessions}[what]
+	if counter != nil {
+		counter.WithLabelValues(label).Inc()
+	}
+}
+
+// Upstream measures a request to an identity provider.
+func (m *Metrics) Upstream(took time.Duration, ok bool) {
+	outcome := "answered"
+	if !ok {
+		outcome = "failed"
+	}
+	m.authorization.upstream.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+func (a *authorization) collectors() []prometheus.Collector {
+	return []prometheus.Collector{a.issued, a.refused, a.alerts, a.signIns, a.sessions, a.keyFetches, a.upstream}
+}

@@ -1,0 +1,108 @@
+package smart
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"carerecord/consent/audit"
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/signin"
+)
+
+// Observer watches the server, for metrics (SMART-497). Its fields may be nil. It gets no id of a person, a client or a token.
+type Observer struct {
+	// Count counts something: what is issued, refused, alert, sign-in, session or key-fetch, and label says which.
+	Count func(what, label string)
+	// Upstream measures a request to an identity provider.
+	Upstream func(took time.Duration, ok bool)
+}
+
+func (s *Server) count(what, label string) {
+	if s.cfg.Observer.Count != nil {
+		s.cfg.Observer.Count(what, label)
+	}
+}
+
+// observed is called with each event once it is recorded. It counts, and raises the alerts: a line of the log at the level of errors
+// with a fixed message (SMART-343).
+func (s *Server) observed(e ledger.Event) {
+	switch e.Name {
+	case "token-issue":
+		s.count("issued", map[string]string{"backend": "client_credentials", "user": "authorization_code", "operator": "printed"}[e.Agent.Kind])
+	case "token-refresh":
+		s.count("issued", "refresh_token")
+	case "token-refused", "client-refused", "authorization-refused":
+		s.count("refused", e.Refused)
+	case "token-reuse":
+		s.alert("refresh-token-reuse", "ALERT: a refresh token was used twice, and its grant has ended", e)
+	case "code-reuse":
+		s.alert("code-reuse", "ALERT: an authorization code was used twice, and its grant has ended", e)
+	case "sign-in":
+		outcome := "permit"
+		switch e.Refused {
+		case "":
+			s.count("session", "begun")
+		case unknownPerson:
+			outcome = "unknown-person"
+		default:
+			outcome = e.Refused
+		}
+		s.count("sign-in", outcome)
+	}
+}
+
+func (s *Server) alert(name, message string, e ledger.Event) {
+	s.count("alert", name)
+	s.cfg.Log.Error(message, "alert", name, "of", e.Of, "client", e.Client.ID, "request", e.Request)
+}
+
+// measured measures the requests of a client.
+type measured struct {
+	next     http.RoundTripper
+	upstream func(time.Duration, bool)
+	clock    func() time.Time
+}
+
+// RoundTrip implements http.RoundTripper.
+func (m measured) RoundTrip(r *http.Request) (*http.Response, error) {
+	began := m.clock()
+	answer, err := m.next.RoundTrip(r)
+	m.upstream(m.clock().Sub(began), err == nil && answer.StatusCode < http.StatusInternalServerError)
+	return answer, err
+}
+
+// measure returns a client whose requests are measured.
+func (s *Server) measure(c *http.Client) *http.Client {
+	if s.cfg.Observer.Upstream == nil {
+		return c
+	}
+	out := *c
+	out.Transport = measured{c.Transport, s.cfg.Observer.Upstream, s.cfg.Clock}
+	return &out
+}
+
+// callback answers what an identity provider sends back, within a limit for each address, and records a sign-in that failed
+// (SMART-482, 494).
+func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if answers.Exceeded(address(r)) {
+			return pages.Fail(pages.TooMany, nil)
+		}
+		err := s.users.upstream.Callback(w, r)
+		var failed *signin.Error
+		if !errors.As(err, &failed) {
+			return err
+		}
+		answers.Count(address(r))
+		e := ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + failed.Issuer, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)},
+			Refused: string(failed.Reason), Status: http.StatusForbidden}
+		if unrecorded := s.Grants.Ledger.Note(context.WithoutCancel(r.Context()), e); unrecorded != nil {
+			return unrecorded
+		}
+		return err
+	}
+}
