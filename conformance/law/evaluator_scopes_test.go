@@ -54,7 +54,7 @@ func (s scope) limits() bool { return s.constraint != "" || s.level == "patient"
 func (e *evaluator) inScopes(v *version, body map[string]any) bool {
 	some := false
 	for _, s := range e.requester.scopes {
-		if !s.permits(v.Ref.Type, "r") && !s.permits(v.Ref.Type, "s") {
+		if !e.requester.permitsRow(s, v.Ref.Type) {
 			continue
 		}
 		some = true
@@ -63,6 +63,14 @@ func (e *evaluator) inScopes(v *version, body map[string]any) bool {
 		}
 	}
 	return !some
+}
+
+// permitsRow reports whether a scope permits rows of a type: by one letter, or by either of the two.
+func (r requester) permitsRow(s scope, typ string) bool {
+	if r.letter != "" {
+		return s.permits(typ, r.letter)
+	}
+	return s.permits(typ, "r") || s.permits(typ, "s")
 }
 
 // inContext reports whether a version is about the patient in context of staff and nobody else, or of a type of the

@@ -17,6 +17,7 @@ type requester struct {
 	id, person          string // the Patient in context, of a patient or of staff, and the person for whom the token was issued
 	breakGlass          bool
 	scopes              []scope
+	letter              string // r or s, of which alone the visible part is; empty for both
 }
 
 // hasScope reports whether the scopes include a permission on a type.
