@@ -307,6 +307,9 @@ func (e *evaluator) notices(person string) (s1, s2 bool) {
 	if e.decision.Withheld {
 		return false, true
 	}
+	letter := e.requester.letter
+	defer func() { e.requester.letter = letter }()
+	e.requester.letter = "" // the notice is about what either of the letters permits
 	for _, v := range e.newest {
 		s := e.subjects(v)
 		about := s.all()
