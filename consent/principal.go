@@ -111,7 +111,12 @@ func (p Principal) contextOnly(typ, permissions string) bool {
 // NeedsName reports whether a search of a type must name its resources by _id or identifier: the directory types of people, where
 // patient/ scopes alone permit it (SMART-256).
 func (p Principal) NeedsName(typ string) bool {
-	return (typ == "Practitioner" || typ == "PractitionerRole") && p.contextOnly(typ, string(rune(PermitSearch)))
+	if typ != "Practitioner" && typ != "PractitionerRole" || len(p.Scopes) == 0 {
+		return false // under --auth off there are no scopes
+	}
+	return !slices.ContainsFunc(p.Scopes, func(s Scope) bool {
+		return s.Level != levelPatient && p.counts(s) && s.isFor(typ, string(rune(PermitSearch)))
+	})
 }
 
 // Operates reports whether the Principal operates the record; under --auth off everybody does.

@@ -45,6 +45,9 @@ func Operations() Scope { return Scope{Level: ownLevel, Type: "operations"} }
 // ownLevel is the level of this server's own scopes. They permit nothing on any type.
 const ownLevel = "__"
 
+// IsV1 reports whether the scope was written in the form of version 1: .read, .write or .*.
+func (s Scope) IsV1() bool { return s.v1 }
+
 // v1Form returns the form of some permissions in a scope of version 1; empty for none.
 func v1Form(permissions string) string {
 	switch permissions {

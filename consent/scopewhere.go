@@ -8,8 +8,8 @@ import (
 	"carerecord/store"
 )
 
-// directoryTypes are the types without an owner that patient/ scopes of staff permit to read (SMART-256). Policy limits
-// them as it does under user/.
+// directoryTypes are the types whose rows without an owner patients may read, and staff with patient/ scopes (SMART-256).
+// Policy limits those of staff as it does under user/.
 func directoryTypes() []string {
 	return []string{"CodeSystem", "ConceptMap", "HealthcareService", "Location", "Medication", "NamingSystem", "Organization", "Practitioner", "PractitionerRole", "Substance", "ValueSet"}
 }

@@ -133,13 +133,18 @@ func (g *Grant) unknownPerson() store.Pred {
 	return allOf(fact(index.FactByNumber), store.In{Prefix: index.OwnerPrefix(), Set: facts.SetFunc(g.hidden.hasNoPatient)})
 }
 
-// wherePatient is the predicate of step 10 in part: released rows of the own record.
+// wherePatient is the predicate of step 10 in part: released rows of the own record, and those of the directory that are about nobody
+// (SMART-256).
 func (g *Grant) wherePatient(typ string) store.Pred {
 	if g.own == nil || g.own.person == "" || g.ownRecordWithheld || withheldFromPatients(typ) {
 		return nothing
 	}
+	own := ownedByOne(g.own.group)
+	if slices.Contains(directoryTypes(), typ) {
+		own = anyOf(own, not(store.WithPrefix(index.OwnerPrefix())))
+	}
 	out := store.And{
-		ownedByOne(g.own.group),
+		own,
 		verifyOnly(index.FactResolved),
 		not(facts.About(g.sets.Restricted)),
 		not(mentions(g.own.others())),

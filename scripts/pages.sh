@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Writes the style of the pages, interop/pages/assets/pages.css, from interop/pages/style/pages.scss and nhsuk-frontend.
-# With the argument check it compares instead, so that the committed file is the one that these sources give. With the
+# Writes the style of the pages, interop/pages/assets/pages.css, from interop/pages/style/pages.scss and nhsuk-frontend, and copies
+# the build file of fhirclient to docs/examples/app. With the argument check it compares instead, so that the committed files are
+# those that these sources give. With the
 # argument accessibility it runs axe-core over the pages in interop/pages/testdata, in jsdom, which knows no colours.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=.cache/pages
-packages=(nhsuk-frontend@10.6.1 sass@1.108.2)
+packages=(nhsuk-frontend@10.6.1 sass@1.108.2 fhirclient@2.6.3) # docs/examples/app/package.json names fhirclient too
 if [ "$(cat "$tools/packages" 2>/dev/null)" != "${packages[*]}" ]; then
   mkdir -p "$tools"
   npm install --silent --no-audit --no-fund --no-save --prefix "$tools" "${packages[@]}"
@@ -24,8 +25,18 @@ trap 'rm -f "$out"' EXIT
   "$tools/node_modules/.bin/sass" --no-source-map --no-charset --quiet-deps --style=compressed --load-path="$tools/node_modules" \
     interop/pages/style/pages.scss | sed -E 's/url\([^)]*\)/none/g'
 } >"$out"
-if [ "${1:-}" = check ]; then
-  cmp "$out" interop/pages/assets/pages.css || { echo "interop/pages/assets/pages.css is stale: make generate"; exit 1; }
-else
-  cat "$out" >interop/pages/assets/pages.css
-fi
+stale=0
+# committed FILE MADE compares a committed file with the one that the sources give, or replaces it.
+committed() {
+  if [ "$check" = check ]; then
+    cmp "$2" "$1" || { echo "$1 is stale: make generate"; stale=1; }
+  else
+    cat "$2" >"$1"
+  fi
+}
+check=${1:-}
+committed interop/pages/assets/pages.css "$out"
+for file in fhir-client.pure.min.js fhir-client.pure.min.js.LICENSE.txt; do
+  committed "docs/examples/app/$file" "$tools/node_modules/fhirclient/build/$file"
+done
+exit $stale

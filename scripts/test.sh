@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs all tests in four parts: every package but conformance/suite with the race detector, then all 200 rounds of
-# conformance/atonce and all random regions of conformance/persons without it; in parallel the law once more, with all of its cases and with the broken guards, then
+# Runs all tests in four parts: every package but conformance/suite and conformance/browser with the race detector, then all 200 rounds of
+# conformance/atonce, all random regions of conformance/persons and conformance/browser without it; in parallel the law once more, with all of its cases and with the broken guards, then
 # conformance/suite, which runs the program from outside: none of them alone keeps two processors busy. Each part is printed
 # whole, and all of them run; if one fails, the script fails. The last lines say which MongoDB server the tests ran on and which tests were skipped because
 # data outside this repository is missing. CARERECORD_SOAK=10 makes long tests ten times as long (make soak).
@@ -13,7 +13,8 @@ trap 'exit 130' INT TERM
 export CARERECORD_TEST_SERVER_FILE=$dir/server
 export CARERECORD_SKIPPED_FILE=$dir/skipped # package testfiles appends to it
 touch "$CARERECORD_TEST_SERVER_FILE" "$CARERECORD_SKIPPED_FILE"
-packages=$(go list ./... | grep -v '/conformance/suite$')
+scripts/browser.sh
+packages=$(go list ./... | grep -vE '/conformance/(suite|browser)$')
 timeout=25m
 [ "${CARERECORD_SOAK:-1}" = 1 ] || timeout=6h
 
@@ -52,11 +53,12 @@ status=0
 # shellcheck disable=SC2086
 GOGC=200 part "with the race detector" -race $packages || status=1
 part "all rounds of writers at once, and all random regions" -count=1 ./conformance/atonce ./conformance/persons || status=1
+part "the pages in Chromium" -count=1 ./conformance/browser || status=1
 part "all random walks of the authorization server" -count=1 -run '^TestWalk' ./conformance/smart || status=1
 wait "$beside" || status=1
 beside=
 cat "$dir/others"
 echo "MongoDB tests ran on: $(sort -u "$CARERECORD_TEST_SERVER_FILE" | paste -sd';')"
-echo "$(sort -u "$CARERECORD_SKIPPED_FILE" | wc -l) tests were skipped because ../shared or a package in .cache is missing"
+echo "$(sort -u "$CARERECORD_SKIPPED_FILE" | wc -l) tests were skipped because ../shared, a package in .cache or Chromium is missing"
 sort -u "$CARERECORD_SKIPPED_FILE" | sed 's/^/    /'
 exit $status

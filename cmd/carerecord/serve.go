@@ -13,6 +13,7 @@ import (
 
 	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/conformance/validate"
+	"carerecord/interop/smart/capabilities"
 )
 
 // serveCmd serves a record.
@@ -43,6 +44,8 @@ type serveCmd struct {
 	Origin []string `help:"Origin of web pages that may call, such as https://app.example; repeat the flag for more."`
 
 	TrustedProxy []string `help:"Address or network of a proxy, such as 10.0.0.7 or 10.1.0.0/16, whose X-Forwarded-For names the client for limits and the audit trail; repeat the flag for more. Of other peers the header has no effect."`
+
+	SmartWithout []string `name:"smart-without" help:"A capability of SMART that is switched off, such as launch-ehr or client-public; repeat the flag for more. It is not advertised, and nothing of it works."`
 
 	Lease time.Duration `help:"How long a MongoDB record stays locked after its server was killed. The server renews the lease three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
 }
@@ -89,6 +92,9 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 		"--public-url must be the address of the site without /fhir, such as http://HOST:PORT, not %q", c.PublicURL)
 	refuse(c.SigningKeyLife != 0 && c.SigningKeyLife < time.Hour, "--signing-key-life must be at least an hour, not %s", c.SigningKeyLife)
 	refuse(c.Lease < time.Second, "--lease must be at least one second, not %s", c.Lease)
+	if cfg.Capabilities, err = capabilities.Without(c.SmartWithout...); err != nil {
+		all = append(all, fmt.Errorf("--smart-without: %w", err))
+	}
 	if cfg.TrustedProxies, err = node.ParseProxies(c.TrustedProxy); err != nil {
 		all = append(all, fmt.Errorf("--trusted-proxy: %w", err))
 	}

@@ -29,6 +29,7 @@ type Server struct {
 	Index             *index.Indexer
 	UpdateCreate      bool
 	Persons           bool // references to Patients mean persons (IDN-125)
+	Security          Security
 }
 
 // Operation is a routed operation. Repeats of one operation are listed once.
@@ -66,6 +67,7 @@ type implementation struct {
 
 type rest struct {
 	Mode        string        `json:"mode"`
+	Security    *security     `json:"security,omitempty"`
 	Resource    []resource    `json:"resource"`
 	Interaction []interaction `json:"interaction,omitempty"`
 	SearchParam []searchParam `json:"searchParam,omitempty"`
@@ -112,7 +114,7 @@ const (
 )
 
 // revised is the date of the last change of the statement's structure.
-const revised = "2026-11-24"
+const revised = "2026-11-30"
 
 // Statement writes the CapabilityStatement. It also returns an ETag, which changes exactly
 // when the body changes (REST-250, 251).
@@ -121,7 +123,7 @@ func Statement(srv Server) (body []byte, etag string, err error) {
 		Date: revised, Kind: "instance", Software: software{srv.Software, srv.Version},
 		Implementation: implementation{"Shared care record", srv.Base}, FHIRVersion: "4.0.1",
 		Format: []string{"application/fhir+json", "json"}, PatchFormat: srv.PatchFormat}
-	r := rest{Mode: "server", SearchParam: globalParams()}
+	r := rest{Mode: "server", Security: srv.Security.element(), SearchParam: globalParams()}
 	for _, code := range srv.System {
 		r.Interaction = append(r.Interaction, interaction{code})
 	}

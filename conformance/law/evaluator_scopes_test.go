@@ -73,8 +73,12 @@ func (e *evaluator) inContext(v *version) bool {
 		return false
 	}
 	owners := e.subjects(v).owners
-	directory := slices.Contains([]string{"Organization", "Practitioner", "Medication", "ValueSet", "Location", "CodeSystem"}, v.Ref.Type)
-	return (len(owners) > 0 || directory) && e.allOf(owners, person) && !slices.ContainsFunc(e.mentions(v), e.isOther)
+	return (len(owners) > 0 || inDirectory(v.Ref.Type)) && e.allOf(owners, person) && !slices.ContainsFunc(e.mentions(v), e.isOther)
+}
+
+// inDirectory reports whether rows of a type that are about nobody belong to the directory, which patients may read (SMART-256).
+func inDirectory(typ string) bool {
+	return slices.Contains([]string{"Organization", "Practitioner", "Medication", "ValueSet", "Location", "CodeSystem"}, typ)
 }
 
 // satisfies reports whether a resource satisfies a constraint: each parameter with one of its values (SMART-238).

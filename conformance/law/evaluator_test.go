@@ -272,7 +272,7 @@ func (e *evaluator) visibleToPatient(v *version) bool {
 		return false
 	}
 	s := e.subjects(v)
-	if !s.resolved || len(s.owners) == 0 || !e.allOf(s.owners, person) || slices.ContainsFunc(s.all(), e.restricted) || slices.ContainsFunc(e.mentions(v), e.isOther) {
+	if !s.resolved || len(s.owners) == 0 && !inDirectory(v.Ref.Type) || !e.allOf(s.owners, person) || slices.ContainsFunc(s.all(), e.restricted) || slices.ContainsFunc(e.mentions(v), e.isOther) {
 		return false
 	}
 	if v.Ref.Type == "Consent" { // its labels do not hide it from the patient

@@ -230,7 +230,11 @@ func unguarded(p consent.Principal) consent.Principal {
 	for i, s := range p.Scopes {
 		whole[i] = consent.Scope{Level: s.Level, Type: s.Type, Permissions: s.Permissions}
 	}
-	return consent.Principal{Kind: consent.System, Subject: "unguarded", Organisation: p.Organisation, Scopes: whole, Patient: p.Patient}
+	organisation := p.Organisation
+	if organisation == "" {
+		organisation = "NONE" // the value sets of the operator alone, as for a patient
+	}
+	return consent.Principal{Kind: consent.System, Subject: "unguarded", Organisation: organisation, Scopes: whole, Patient: p.Patient}
 }
 
 func scopes(text string) consent.Scopes {

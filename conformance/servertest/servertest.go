@@ -21,7 +21,7 @@ import (
 	"carerecord/store/storetest"
 )
 
-// URL is the public URL of the servers, and Base their FHIR base.
+// URL is the public URL of the servers, unless their Config has another one, and Base their FHIR base.
 const (
 	URL  = "http://record.test"
 	Base = URL + "/fhir"
@@ -31,6 +31,7 @@ const (
 type Config struct {
 	Store store.Store
 	Index *index.Indexer // nil is one without an index of words
+	URL   string         // public URL; empty is URL
 	Clock func() time.Time
 	State store.State // for long page tokens; nil is one in memory
 
@@ -68,6 +69,10 @@ func Open(tb testing.TB, cfg Config) *Server {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	if cfg.URL == "" {
+		cfg.URL = URL
+	}
+	base := cfg.URL + "/fhir"
 	if cfg.State == nil {
 		cfg.State = storetest.NewReference(cfg.Clock)
 	}
@@ -76,11 +81,11 @@ func Open(tb testing.TB, cfg Config) *Server {
 	}
 	var err error
 	if cfg.Index == nil {
-		cfg.Index, err = index.New(index.Config{Base: Base, Clock: cfg.Clock})
+		cfg.Index, err = index.New(index.Config{Base: base, Clock: cfg.Clock})
 		must(err)
 	}
 	s := &Server{}
-	guard := consent.Config{Store: cfg.Store, Index: cfg.Index, Policy: cfg.Policy, Clock: cfg.Clock, PublicURL: URL, Unguarded: cfg.Policy == nil}
+	guard := consent.Config{Store: cfg.Store, Index: cfg.Index, Policy: cfg.Policy, Clock: cfg.Clock, PublicURL: cfg.URL, Unguarded: cfg.Policy == nil}
 	if cfg.Guard != nil {
 		cfg.Guard(&guard)
 	}
@@ -93,8 +98,8 @@ func Open(tb testing.TB, cfg Config) *Server {
 	}
 	sealer, err := search.NewTokenSealer(key, time.Hour, cfg.Clock, cfg.State)
 	must(err)
-	s.Search = &search.Service{Base: Base, Index: cfg.Index, Sealer: sealer, Limits: search.DefaultLimits()}
-	server := rest.Config{Base: Base, Guard: s.Guard, Index: cfg.Index, Search: s.Search, Audit: s.Audit, Limits: rest.DefaultLimits(), Clock: cfg.Clock,
+	s.Search = &search.Service{Base: base, Index: cfg.Index, Sealer: sealer, Limits: search.DefaultLimits()}
+	server := rest.Config{Base: base, Guard: s.Guard, Index: cfg.Index, Search: s.Search, Audit: s.Audit, Limits: rest.DefaultLimits(), Clock: cfg.Clock,
 		Unguarded: guard.Unguarded, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Verify: verifier(cfg.Callers)}
 	if cfg.REST != nil {
 		cfg.REST(&server)

@@ -40,7 +40,7 @@ func TestWithoutPeople(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/", "/my/apps", "/my/sessions", "/sample-sign-in/sample-staff/authorize", "/pages/language", "/fhir/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/fhir"} {
+	for _, path := range []string{"/", "/my/apps", "/my/sessions", "/browse/", "/browse/patient/Patient", "/sample-sign-in/sample-staff/authorize", "/pages/language", "/fhir/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/fhir"} {
 		if as.Owns(path) {
 			t.Errorf("SMART-009: a server without people has %s", path)
 		}

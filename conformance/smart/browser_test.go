@@ -16,6 +16,7 @@ type browser struct {
 	w       *world
 	cookies map[string]string
 	origin  string // that its posts name
+	stay    bool   // on the page that leads back to an app
 	page    answer
 	at      string   // path of the page
 	visited []string // paths of the redirects that led to it, and its own
@@ -44,7 +45,12 @@ func (b *browser) follow(r *http.Request) string {
 			}
 		}
 		location := rec.Header().Get("Location")
-		if b.page = read(rec); location == "" {
+		b.page = read(rec)
+		if on, ok := strings.CutPrefix(rec.Header().Get("Refresh"), "0; url="); ok && !b.stay {
+			r = b.w.request("GET", site+on, "") // the page that leads back to the app
+			continue
+		}
+		if location == "" {
 			return ""
 		}
 		if b.page.code != http.StatusSeeOther {
@@ -188,7 +194,7 @@ func (b *browser) journey(client, scope, user, number string, change ...func(url
 		f(params)
 	}
 	location := b.open(site + "/oauth/authorize?" + params.Encode())
-	for range 6 {
+	for range 7 {
 		if location != "" {
 			break
 		}
@@ -202,6 +208,8 @@ func (b *browser) journey(client, scope, user, number string, change ...func(url
 			location = b.submit("search", url.Values{"number": {number}})
 		case has(forms, "patient"):
 			location = b.submit("patient", url.Values{"patient": forms["patient"].offers["patient"][:1]})
+		case has(forms, "encounter"):
+			location = b.submit("encounter", url.Values{"encounter": forms["encounter"].offers["encounter"][:1]})
 		case has(forms, "kind"):
 			kind := "staff"
 			if p, _ := b.w.policy.Person(user); p.Kind == "patient" {

@@ -108,7 +108,7 @@ func TestLaunchRefused(t *testing.T) {
 		value  any
 		status int
 	}{
-		"nothing wrong":                            {"intent", "x", 201},
+		"nothing wrong":                            {"intent", "order-review", 201},
 		"an unknown client":                        {"client_id", "app-none", 422},
 		"a client without a launch URL":            {"client_id", w.ids["app"], 422},
 		"another launch URL":                       {"launch_url", "https://evil.example", 422},

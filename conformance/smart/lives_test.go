@@ -28,7 +28,7 @@ func TestSMART347PerClient(t *testing.T) {
 	}
 	start := func() answer {
 		t.Helper()
-		a := w.exchange("app", w.browser().journey("app", "patient/Observation.rs offline_access", "ann", "").Get("code"))
+		a := w.exchange("app", w.browser().journey("app", "patient/Observation.rs offline_access", "ann", "", func(v url.Values) { v.Set("prompt", "consent") }).Get("code")) // a new decision each time
 		if a.str("refresh_token") == "" {
 			t.Fatalf("no refresh token: %d %s", a.code, a.text)
 		}

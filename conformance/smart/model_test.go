@@ -36,10 +36,14 @@ type modelTransaction struct {
 	visit                    int // of the browser: a sign-out begins another
 	launch                   *modelLaunch
 	login                    bool // prompt=login
+	consent                  bool // prompt=consent
+	doubt                    bool // whether it has ended is unknown
 	kind                     string
 	offered                  []string // Patients that a search has found, and to whom
 	offeredTo                string
 	patient, chooser         string
+	role, roleOf             string // that was chosen, and by whom
+	encounter, encounterOf   string // that was chosen, and of which Patient
 	made                     time.Time
 	done                     bool
 }
@@ -55,6 +59,7 @@ func (tx *modelTransaction) verifier() string { return verifier + tx.state }
 // request that certainly used it, and last, the last that may have done so.
 type modelSession struct {
 	user                   string
+	binding                int // of its forms: another after each choice of a role
 	started, touched, last time.Time
 	ended                  bool
 }
@@ -77,7 +82,10 @@ type modelLaunch struct {
 // modelGrant is what one act of a person, or the credentials of a backend client, has granted.
 type modelGrant struct {
 	client, user, patient string
+	role, encounter       string
 	requested             string
+	scope                 string // that the server has stored; empty for unknown
+	repeated              bool   // made without a page, by an earlier decision
 	ticks                 *ticks // nil where no page asked: a client that an administrator confirmed, and a backend client
 	launched              bool
 	offline, online       bool
@@ -159,7 +167,16 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 	if problem := mayUse(tx, person); problem != "" {
 		return problem
 	}
-	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") {
+	if choosesRole(person, tx) && tx.roleOf != s.user {
+		return "the user has chosen no role"
+	}
+	if choosesEncounter(tx) && tx.encounterOf != tx.patientOf(person) {
+		return "the user has chosen no encounter"
+	}
+	if act == nil && tx.consent {
+		return "the app wants a person to agree again"
+	}
+	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") && !m.safe && len(m.earlier(tx.client, s.user, tx.patientOf(person), tx.roleIn(person), now)) == 0 {
 		return "nobody has agreed"
 	}
 	if act != nil && (act.tx != tx || !act.honest || !act.allow) {
@@ -171,6 +188,73 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 	return ""
 }
 
+// earlier returns the grants whose decision may be repeated without a page: of the same client, user, role and patient (SMART-222).
+func (m *model) earlier(client, user, patient, role string, now time.Time) (list []*modelGrant) {
+	for _, g := range m.grants {
+		if g.client == client && g.user == user && g.role == role && g.ticks != nil && !g.repeated && (g.patient == patient || g.scope != "" && !needsPatient(g.scope)) && (g.doubt || m.live(g, now)) {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// choosesRole reports whether a person has several roles for a transaction (SMART-203). The launches of the walks are for T1.
+func choosesRole(p policy.Person, tx *modelTransaction) bool {
+	return p.User == "locum" && tx.launch == nil
+}
+
+// choosesEncounter reports whether somebody chooses an encounter for a transaction (SMART-149). Each patient has one.
+func choosesEncounter(tx *modelTransaction) bool {
+	return tx.launch == nil && strings.Contains(tx.scope, "launch/encounter")
+}
+
+// roleIn returns the role that was chosen for a transaction; empty where there is one alone.
+func (tx *modelTransaction) roleIn(p policy.Person) string {
+	if choosesRole(p, tx) {
+		return tx.role
+	}
+	return ""
+}
+
+// patientOf returns the patient in context of a grant of the transaction; empty for none.
+func (tx *modelTransaction) patientOf(person policy.Person) string {
+	switch {
+	case person.Kind == "patient":
+		return "t1." + person.User
+	case tx.launch != nil:
+		return tx.launch.patient
+	case needsPatient(tx.scope):
+		return tx.patient
+	}
+	return ""
+}
+
+// sessionReplaced ends what a user has begun in a browser in which somebody else signs in for another transaction (SMART-160).
+func (m *model) sessionReplaced(b *seat, kind, user string, by *modelTransaction, hadCookie bool, now time.Time) {
+	old := b.sessions[kind]
+	alive, known := old.alive(now)
+	if !hadCookie || alive && known && old.user == user {
+		return
+	}
+	for _, tx := range m.transactions {
+		if tx != by && tx.kind == kind && tx.open(b, now) {
+			if alive && !known && old.user == user {
+				tx.doubt = true
+			} else {
+				tx.done = true
+			}
+		}
+	}
+	if !alive || old.user == user {
+		return
+	}
+	for _, g := range m.grants {
+		if g.session == old && !slices.ContainsFunc(m.access, func(a *modelAccess) bool { return a.grant == g }) {
+			g.ended, g.doubt = known, g.doubt || !known
+		}
+	}
+}
+
 // mayUse returns why a person must not use the client of a transaction; "" if they may.
 func mayUse(tx *modelTransaction, person policy.Person) string {
 	audience := map[string][]string{"app": {"patient"}, "secret": {"patient"}, "clinical": {"clinician"}, "signer": {"clinician"}, "both": {"patient", "clinician"}, "limited": {"patient", "clinician"}}
@@ -179,6 +263,8 @@ func mayUse(tx *modelTransaction, person policy.Person) string {
 		return "the client is not for people of this kind"
 	case person.Organisation == "X1":
 		return "the organisation has no agreement"
+	case person.User == "newcomer":
+		return "the user has no role"
 	case person.User == "stranger":
 		return "the user has no record"
 	case tx.launch != nil && tx.launch.user != person.User:

@@ -79,6 +79,7 @@ func TestRequestForms(t *testing.T) {
 	for name, c := range map[string]struct{ post, cookies bool }{"GET": {}, "POST": {post: true, cookies: true}, "a POST of another site": {post: true}} {
 		b := w.browser()
 		params := w.authorization("app", "patient/Observation.rs "+strings.Repeat("x", 7000))
+		params.Set("prompt", "consent") // not a repeat (SMART-222)
 		if c.post {
 			params.Set("scope", "patient/Observation.rs "+strings.Repeat("x", 30_000))
 			r := w.request("POST", site+"/oauth/authorize?client_id=other", params.Encode())
@@ -150,7 +151,9 @@ func TestTransactions(t *testing.T) {
 	if location := b.send(consent, url.Values{"decision": {"allow"}, "group": {"Observation"}}); location != "" || b.page.code != 400 {
 		t.Errorf("SMART-094: the form a second time: got %d and %q", b.page.code, location)
 	}
-	b.open(site + "/oauth/authorize?" + w.authorization("app", "patient/Observation.rs").Encode())
+	again := w.authorization("app", "patient/Observation.rs")
+	again.Set("prompt", "consent")
+	b.open(site + "/oauth/authorize?" + again.Encode())
 	late := b.forms()["decision"]
 	w.now = w.now.Add(10 * time.Minute)
 	if location := b.send(late, url.Values{"decision": {"allow"}, "group": {"Observation"}}); location != "" || b.page.code != 400 {

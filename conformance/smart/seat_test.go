@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // seat is a browser of a walk, with what the model knows of it.
@@ -25,6 +26,7 @@ type shown struct {
 	visit   int
 	tx      *modelTransaction
 	session *modelSession
+	binding int // of the session, when the page was shown
 }
 
 // ticks is what a form of the consent page says.
@@ -38,10 +40,10 @@ type ticks struct {
 
 // kindOf returns the kind of session that a person has.
 func kindOf(personKind string) string {
-	if personKind == "patient" {
-		return "patient"
+	if personKind == "clinician" {
+		return "staff"
 	}
-	return "staff"
+	return "patient"
 }
 
 // cookie returns the session cookie of a kind.
@@ -73,13 +75,13 @@ func (w *walk) saw(b *seat) {
 			f.name = "sign-in"
 		}
 		switch f.name {
-		case "decision", "patient", "search", "kind", "sign-in":
+		case "decision", "patient", "search", "kind", "sign-in", "role", "encounter":
 		default:
 			continue // the page header has a form too
 		}
 		if b.tx != nil && f.name != "sign-in" && b.tx.kind != "" {
 			if f.session = b.sessions[b.tx.kind]; f.session != nil {
-				f.session.touched = w.now
+				f.session.touched, f.binding = w.now, f.session.binding
 			}
 		}
 		b.page = append(b.page, f)
@@ -124,13 +126,9 @@ func (w *walk) arrived(b *seat, location string, act *ticks) {
 	tx.done = true
 	g := &modelGrant{client: tx.client, user: s.user, requested: tx.scope, ticks: act, launched: tx.launch != nil, session: s, made: w.now, ends: w.now.Add(codeAndToken)}
 	person, _ := w.policy.Person(s.user)
-	switch {
-	case person.Kind == "patient":
-		g.patient = "t1." + s.user
-	case tx.launch != nil:
-		g.patient = tx.launch.patient
-	case needsPatient(tx.scope):
-		g.patient = tx.patient
+	g.patient, g.role = tx.patientOf(person), tx.roleIn(person)
+	if choosesEncounter(tx) && tx.encounter != "none" {
+		g.encounter = tx.encounter
 	}
 	asked := strings.Fields(tx.scope)
 	g.offline = slices.Contains(asked, "offline_access") && offline(tx.client) && (act == nil || act.offline)
@@ -142,8 +140,46 @@ func (w *walk) arrived(b *seat, location string, act *ticks) {
 	case g.online:
 		g.ends = s.started.Add(twelveHours)
 	}
+	w.stored(g, code)
 	w.grants = append(w.grants, g)
 	w.codes = append(w.codes, &modelCode{value: code, client: tx.client, tx: tx, grant: g, ends: w.now.Add(minute)})
+}
+
+// stored checks what the server has stored of a new grant. One that was made without a page is within an earlier decision
+// (SMART-221, 222).
+func (w *walk) stored(g *modelGrant, code string) {
+	w.Helper()
+	read, err := w.smart[0].Grants.ReadCode(w.Context(), code)
+	if err == nil {
+		stored, err := w.smart[0].Grants.Get(w.Context(), read.Content.Grant)
+		if g.scope = stored.Scopes; err != nil && !w.safe {
+			w.Errorf("SMART-221: the grant of a new code: %v", err)
+		}
+	} else if !w.safe {
+		w.Errorf("SMART-090: a new code: %v", err)
+	}
+	w.checkScope(g, g.scope, "")
+	if g.ticks != nil || g.client == "signer" || g.scope == "" {
+		return
+	}
+	g.repeated = true
+	got, others := split(g.scope)
+	var ends time.Time
+	for _, before := range w.earlier(g.client, g.user, g.patient, g.role, w.now) {
+		granted, other := split(before.scope)
+		if granted.Covers(got) && !slices.ContainsFunc(others, func(o string) bool { return !slices.Contains(other, o) }) {
+			g.doubt = g.doubt || before.doubt && g.offline // it may not be the one that counted
+			if before.ends.After(ends) {
+				ends = before.ends
+			}
+		}
+	}
+	if ends.IsZero() && !w.safe { // the decision may be of the other walk
+		w.Errorf("SMART-222: %+v was made without a page, and no earlier decision covers %q", *g, g.scope)
+	}
+	if g.offline && !ends.IsZero() && ends.Before(g.ends) {
+		g.ends = ends
+	}
 }
 
 // offline reports whether a client may have offline access.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -135,6 +136,9 @@ func (w *walk) issued(a answer, g *modelGrant, narrower string) {
 	}
 	if got := a.str("patient"); got != g.patient && (got != "" || needsPatient(a.str("scope"))) {
 		w.Errorf("SMART-141, 371: a token of %+v names the patient %q", *g, got)
+	}
+	if got := a.str("encounter"); g.encounter != got && (g.encounter == "" || strings.Contains(a.str("scope"), "launch/encounter")) {
+		w.Errorf("SMART-149, 372: a token of %+v names the encounter %q", *g, got)
 	}
 	w.access = append(w.access, &modelAccess{value: a.str("access_token"), scope: a.str("scope"), grant: g, ends: w.now.Add(life)})
 	w.checkScope(g, a.str("scope"), narrower)

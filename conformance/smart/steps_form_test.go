@@ -35,6 +35,10 @@ func (w *walk) fill(f *shown) url.Values {
 		return url.Values{"kind": {one(w, []string{"patient", "staff"})}}
 	case "search":
 		return url.Values{"number": {one(w, []string{annsNumber, bobsNumber, bobsNumber, "9990000042"})}}
+	case "role":
+		return url.Values{"role": {one(w, append(f.offers["role"], "X1 R1"))}}
+	case "encounter":
+		return url.Values{"encounter": {one(w, append(f.offers["encounter"], "t1.bob-e"))}}
 	case "patient":
 		chosen := f.offers["patient"]
 		if w.IntN(8) == 0 {
@@ -68,8 +72,8 @@ func (w *walk) post(b *seat, f *shown, hostile bool) {
 	w.Helper()
 	fields, tx := w.fill(f), f.tx
 	honest := f.by == b && f.visit == b.visit && tx != nil && tx.open(b, w.now)
-	certain := honest && !w.safe && !w.suspended[tx.client] && !hostile
-	if honest && f.name != "sign-in" && f.session != b.sessions[tx.kind] {
+	certain := honest && !w.safe && !tx.doubt && !w.suspended[tx.client] && !hostile
+	if honest && f.name != "sign-in" && (f.session != b.sessions[tx.kind] || f.session != nil && f.binding != f.session.binding) {
 		honest, certain = false, false
 	}
 	if s := f.session; s != nil {
@@ -102,8 +106,8 @@ func (w *walk) post(b *seat, f *shown, hostile bool) {
 	} else if certain && act != nil && act.allow && len(act.groups) == len(f.offers["group"]) && len(act.categories) == len(f.offers["category"]) && len(act.writes) == len(f.offers["write"]) {
 		w.Errorf("SMART-088: browser %s allows everything in %+v: got %d %.300s", b.name, *tx, b.browser.page.code, b.browser.page.text)
 	}
-	asksKind := slices.ContainsFunc(b.page, func(s *shown) bool { return s.name == "kind" }) // a page that changes nothing
-	if !honest && location == "" && b.browser.page.code < 400 && len(b.visited) == 1 && f.name != "sign-in" && !asksKind {
+	asksFirst := slices.ContainsFunc(b.page, func(s *shown) bool { return s.name == "kind" || s.name == "role" }) // a page that changes nothing
+	if !honest && location == "" && b.browser.page.code < 400 && len(b.visited) == 1 && f.name != "sign-in" && !asksFirst {
 		w.Errorf("SMART-163, T10: a form that is old, changed or another's: got %d", b.browser.page.code)
 	}
 	if honest && f.name == "search" {
@@ -135,6 +139,17 @@ func (w *walk) apply(b *seat, f *shown, fields url.Values, honest bool) *ticks {
 		if s := b.sessions[tx.kind]; honest && s != nil && tx.launch == nil && !(tx.patient != "" && tx.chooser == s.user) && tx.offeredTo == s.user && slices.Contains(tx.offered, chosen) {
 			tx.patient, tx.chooser, tx.offered = chosen, s.user, nil
 		}
+	case "role":
+		if s := b.sessions[tx.kind]; honest && s != nil && tx.roleOf != s.user && slices.Contains(f.offers["role"], fields.Get("role")) {
+			tx.role, tx.roleOf = fields.Get("role"), s.user
+		}
+	case "encounter":
+		if s := b.sessions[tx.kind]; honest && s != nil {
+			person, _ := w.policy.Person(s.user)
+			if patient := tx.patientOf(person); tx.encounterOf != patient && slices.Contains(f.offers["encounter"], fields.Get("encounter")) {
+				tx.encounter, tx.encounterOf = fields.Get("encounter"), patient
+			}
+		}
 	case "decision":
 		return &ticks{tx: tx, honest: honest, allow: fields.Get("decision") == "allow", offline: fields.Get("offline") == "yes", groups: fields["group"], categories: fields["category"], writes: fields["write"],
 			offered: f.offers["category"]}
@@ -149,6 +164,10 @@ func (w *walk) signedIn(b *seat, f *shown, fields url.Values, before [2]string) 
 		if b.cookie(kind) == before[i] || b.cookie(kind) == "" {
 			continue
 		}
+		if f.name == "role" && kind == "staff" && f.tx.roleOf == b.sessions[kind].user {
+			b.sessions[kind].binding++ // SMART-161
+			continue
+		}
 		if f.name != "sign-in" || f.by != b || f.visit != b.visit {
 			w.Errorf("SMART-164, T11: browser %s has a new session after a form %s of browser %s", b.name, f.name, f.by.name)
 		}
@@ -158,6 +177,7 @@ func (w *walk) signedIn(b *seat, f *shown, fields url.Values, before [2]string) 
 				user = p.User
 			}
 		}
+		w.sessionReplaced(b, kind, user, f.tx, before[i] != "", w.now)
 		w.sessionEnded(b.sessions[kind], w.now)
 		b.sessions[kind] = &modelSession{user: user, started: w.now, touched: w.now, last: w.now}
 		w.note("→ %s", user)

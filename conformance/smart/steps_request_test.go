@@ -10,8 +10,8 @@ import (
 // asks are the scopes that the walk asks for, by client.
 func asks() map[string][]string {
 	patients := []string{"launch/patient patient/Observation.rs patient/Condition.rs offline_access", "openid fhirUser patient/Observation.read offline_access", "patient/*.rs offline_access", "patient/Observation.cruds",
-		"user/Condition.rs openid offline_access", "patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"}
-	staff := []string{"launch/patient patient/Observation.rs", "user/*.rs openid fhirUser", "patient/Condition.rs user/Observation.rs", "openid launch/patient patient/Observation.cruds"}
+		"user/Condition.rs openid offline_access", "patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory", "launch/encounter patient/Condition.rs offline_access"}
+	staff := []string{"launch/patient patient/Observation.rs", "user/*.rs openid fhirUser", "patient/Condition.rs user/Observation.rs", "openid launch/patient patient/Observation.cruds", "launch/patient launch/encounter patient/Condition.rs"}
 	return map[string][]string{"app": patients, "secret": patients, "clinical": staff, "signer": staff, "both": append(staff, patients...), "limited": append(staff, patients...)}
 }
 
@@ -41,8 +41,13 @@ func (w *walk) open() {
 			}
 		}
 	}
-	if tx.login = w.IntN(4) == 0; tx.login {
+	switch w.IntN(8) {
+	case 0, 1:
+		tx.login = true
 		params.Set("prompt", "login")
+	case 2:
+		tx.consent = true
+		params.Set("prompt", "consent")
 	}
 	w.note("%s in %s: %s (%q, launch %v)", tx.client, b.name, tx.state, tx.scope, tx.launch != nil)
 	open := 0

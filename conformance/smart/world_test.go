@@ -24,6 +24,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"carerecord/conformance/capability"
 	"carerecord/conformance/servertest"
 	"carerecord/consent"
 	"carerecord/consent/policy"
@@ -132,12 +133,15 @@ var makeServerKeys = sync.OnceValue(func() (made madeKeys) {
 func region() *policy.Folder {
 	f := servertest.Policy(true, "T1", "G1")
 	f.Organisations = []policy.Organisation{{ODS: "T1", Name: "Trust", Kind: "acute"}, {ODS: "G1", Name: "Practice", Kind: "gp"}, {ODS: "X1", Name: "Outside", Kind: "acute"}}
-	f.Roles = []policy.Role{{Code: "R1", Name: "Consultant", Activities: []string{policy.ActivityRead}},
+	f.Roles = []policy.Role{{Code: "R1", Name: "Consultant", Activities: []string{policy.ActivityRead}}, {Code: "R3", Name: "General practitioner", Activities: []string{policy.ActivityRead}},
 		{Code: "A1", Name: "Administrator", Activities: []string{policy.ActivityClients, policy.ActivityOperations}}, {Code: "A2", Name: "Operator", Activities: []string{policy.ActivityOperations}}}
 	f.People = []policy.Person{
 		{User: "doctor", Subject: "900000000102", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
 		{User: "nurse", Subject: "900000000103", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
 		{User: "outsider", Subject: "900000000104", Kind: "clinician", Organisation: "X1", Role: "R1", Level: 3},
+		{User: "locum", Subject: "900000000105", Kind: "clinician", Organisation: "T1", Role: "R1", Roles: []policy.RoleAt{{Organisation: "G1", Role: "R3"}, {Organisation: "X1", Role: "R1"}}, Level: 3},
+		{User: "newcomer", Subject: "900000000106", Kind: "clinician", Level: 3},
+		{User: "carer", Subject: "nhs-login-4", Kind: "proxy", Level: 9},
 		{User: "ann", Subject: "nhs-login-1", Kind: "patient", Patient: annsNumber, BirthDate: "1960-01-02", Level: 9},
 		{User: "bob", Subject: "nhs-login-3", Kind: "patient", Patient: bobsNumber, BirthDate: "1970-03-04", Level: 9},
 		{User: "admin", Subject: "900000000301", Kind: "administrator", Role: "A1", Level: 3},
@@ -159,8 +163,9 @@ func newWorld(t testing.TB, over engine, servers int) *world {
 	}, servers)
 }
 
-// openWorld opens some servers over the engine that open returns. clock is the clock of the world.
-func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers int) *world {
+// openWorld opens some servers over the engine that open returns. clock is the clock of the world. configure may change the settings of
+// the servers.
+func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers int, configure ...func(*smart.Config)) *world {
 	t.Helper()
 	w := &world{TB: t, counted: &counts{}, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
 	clock := func() time.Time { return w.now }
@@ -179,17 +184,22 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 		s := servertest.Open(t, servertest.Config{Store: w.engine, State: w.engine, Audit: w.engine, Clock: clock, Policy: w.policy,
 			Guard: func(c *consent.Config) { c.State = w.engine },
 			REST: func(c *rest.Config) {
-				as, err = smart.New(smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
+				cfg := smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
 					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600, Introspections: 600,
 					Observer: smart.Observer{Count: w.counted.add, Upstream: func(_ time.Duration, ok bool) {
 						w.counted.add("upstream", map[bool]string{true: "answered", false: "failed"}[ok])
-					}}})
+					}}}
+				for _, f := range configure {
+					f(&cfg)
+				}
+				as, err = smart.New(cfg)
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
-				c.Verify, c.AllowsOrigin = as.Verify, as.Clients.Allows
+				c.Verify, c.AllowsOrigin, c.Security = as.Verify, as.Clients.AllowsOrigin, capability.Security(as.Endpoints())
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()
+		as.ServeFHIR(fhir)
 		w.servers = append(w.servers, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if as.Owns(r.URL.Path) && !rest.HasLeakedToken(r) {
 				as.ServeHTTP(rw, r)
@@ -198,8 +208,11 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 			fhir.ServeHTTP(rw, r)
 		}))
 	}
+	all := w.servers
+	w.servers = all[:1] // configure may have changed the others
 	w.fill()
 	w.register()
+	w.servers = all
 	return w
 }
 
@@ -249,11 +262,11 @@ func (w *world) register() {
 	wide := "patient/*.cruds user/*.cruds"
 	for name, c := range map[string]clients.Client{
 		"app":      {Kind: clients.Public, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true, Origins: []string{"https://app.example"}},
-		"clinical": {Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, LaunchURLs: []string{"https://app.example/launch?x=1"}},
+		"clinical": {Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, LaunchURLs: []string{"https://app.example/launch?x=1"}, Intents: []string{"order-review"}},
 		"both":     {Kind: clients.Public, Audience: both, Scopes: wide, Purposes: []string{"PATRQT", "TREAT"}},
 		"limited":  {Kind: clients.Public, Audience: both, Scopes: limited, Purposes: []string{"PATRQT", "TREAT"}},
 		"secret":   {Kind: clients.Symmetric, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true},
-		"signer":   {Kind: clients.Asymmetric, Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
+		"signer":   {Kind: clients.Asymmetric, Review: w.now.AddDate(7000, 0, 0), Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
 		"ehr":      {Kind: clients.Backend, Organisation: "T1", Scopes: "system/Patient.rs", Purposes: []string{"TREAT"}, Keys: set, Rights: []string{clients.RightLaunch, clients.RightIntrospect}},
 		"loader":   {Kind: clients.Backend, Organisation: "T1", Scopes: "system/*.rs", Purposes: []string{"TREAT"}, Keys: set, Flow: consent.FlowIngest, IDPrefix: "t1."},
 	} {

@@ -46,10 +46,7 @@ func (w *entryWriter) bundle() []byte {
 func organisation(o Organisation) []byte {
 	w := &entryWriter{prefix: o.IDPrefix}
 	org := w.put("Organization", "org", fmt.Sprintf(`"identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"%s"}],"active":true,"name":%s`, o.ODS, fhir.Quoted(o.Name)))
-	for i, name := range []string{"Ash", "Birch", "Cedar"} {
-		pr := w.put("Practitioner", fmt.Sprintf("pr%d", i), fmt.Sprintf(`"active":true,"name":[{"family":"%s","given":["%s"],"prefix":["Dr"]}]`, name, o.Kind[:1]))
-		w.put("PractitionerRole", fmt.Sprintf("role%d", i), fmt.Sprintf(`"active":true,"practitioner":{"reference":"%s"},"organization":{"reference":"%s"}`, pr, org))
-	}
+	w.writeStaff(o, org)
 	w.put("Location", "loc", fmt.Sprintf(`"status":"active","name":%s,"managingOrganization":{"reference":"%s"}`, fhir.Quoted(o.Name+", main building"), org))
 	return w.bundle()
 }

@@ -70,12 +70,14 @@ func governance() []string { return []string{ActivityClients, ActivityOperations
 type Person struct {
 	User         string `json:"user"`
 	Subject      string `json:"subject"` // stable id at the identity provider
-	Kind         string `json:"kind"`    // clinician, patient or administrator
+	Kind         string `json:"kind"`    // of the kinds of people
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
-	Patient      string `json:"patient,omitempty"`   // NHS number of a patient
-	BirthDate    string `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
-	Level        int    `json:"level,omitempty"`     // authentication level
+	// Roles are the further roles of a member of staff. One may have none at all, and is then refused everywhere.
+	Roles     []RoleAt `json:"roles,omitempty"`
+	Patient   string   `json:"patient,omitempty"`   // NHS number of a patient
+	BirthDate string   `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
+	Level     int      `json:"level,omitempty"`     // authentication level
 }
 
 // Client is a registered application or source system.
@@ -192,28 +194,7 @@ func (f *Folder) check() error {
 		}
 	}
 	for i, p := range f.People {
-		switch p.Kind {
-		case "clinician":
-			if !known[p.Organisation] {
-				bad("people[%d].organisation: %q is not an organisation of the folder", i, p.Organisation)
-			}
-			if r, ok := f.Role(p.Role); !ok || len(r.governs()) > 0 {
-				bad("people[%d].role: %q is not a role of the folder, or one of administrators", i, p.Role)
-			}
-		case "administrator":
-			if p.Organisation != "" && !known[p.Organisation] {
-				bad("people[%d].organisation: %q is not an organisation of the folder", i, p.Organisation)
-			}
-			if r, ok := f.Role(p.Role); !ok || len(r.governs()) == 0 {
-				bad("people[%d].role: %q is not a role of administrators", i, p.Role)
-			}
-		case "patient":
-			if p.Patient == "" {
-				bad("people[%d].patient: an NHS number is required", i)
-			}
-		default:
-			bad("people[%d].kind: %q is unknown", i, p.Kind)
-		}
+		p.check(f, fmt.Sprintf("people[%d]", i), bad)
 	}
 	for i, c := range f.Clients {
 		if c.Organisation != "" && !known[c.Organisation] {

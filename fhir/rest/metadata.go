@@ -77,7 +77,7 @@ func (s *Server) newStatement(x *index.Indexer) (*statement, error) {
 	var err error
 	t.body, t.etag, err = capability.Statement(capability.Server{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: s.capability.types, Interactions: of,
-		System: system, Index: x, UpdateCreate: s.cfg.Unguarded, Persons: s.cfg.Guard.Identity() != nil,
+		System: system, Index: x, UpdateCreate: s.cfg.Unguarded, Persons: s.cfg.Guard.Identity() != nil, Security: s.cfg.Security,
 		Operations: operations, PatchFormat: []string{jsonPatch, fhirJSON},
 		Compartments: []string{"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"}, ConditionalDelete: map[bool]string{true: "multiple", false: "single"}[s.cfg.Limits.ConditionalDelete > 0],
 	})

@@ -124,7 +124,7 @@ func (s *Server) run(ctx context.Context, c *call, request search.PageRequest, o
 	err := s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitSearch), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if owner != nil {
-			if there, err := exists(ctx, v, *owner); err != nil {
+			if there, err := hasOwner(ctx, v, *owner); err != nil {
 				return err
 			} else if !there {
 				request.Query.Empty()
@@ -186,12 +186,26 @@ func (s *Server) readForm(ctx context.Context, c *call) error {
 	return c.indent(c.params)
 }
 
-// exists reports whether a live resource is visible.
+// hasOwner reports whether a compartment has a live owner that is visible (SRCH-155). Without any scope on its type, policy alone decides:
+// the token searches the members.
+func hasOwner(ctx context.Context, v *consent.View, owner store.Ref) (bool, error) {
+	if v.Grant().May(owner.Type, "rs") {
+		return exists(ctx, v, owner)
+	}
+	return visible(ctx, v.WithPermission(""), owner)
+}
+
+// exists reports whether a live resource is visible, and the scopes permit to read it or to search for it.
 func exists(ctx context.Context, v *consent.View, ref store.Ref) (bool, error) {
+	return visible(ctx, v.WithPermission("rs"), ref)
+}
+
+// visible reports whether a View shows a live resource.
+func visible(ctx context.Context, v *consent.View, ref store.Ref) (bool, error) {
 	if !fhir.ValidID(ref.ID) {
 		return false, nil
 	}
-	d, err := v.WithPermission("rs").Get(ctx, ref)
+	d, err := v.Get(ctx, ref)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"carerecord/conformance/capability"
 	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
@@ -64,9 +65,12 @@ type Config struct {
 	Unguarded bool
 	Version   string   // of the software
 	Origins   []string // of pages that may call, as https://host
-	// AllowsOrigin reports whether pages of another origin may call too, because a registered client has it; nil: none.
-	AllowsOrigin func(ctx context.Context, origin string) (bool, error)
-	NewID        func() string // ids of new resources; nil is consent.NewID
+	// AllowsOrigin reports whether pages of another origin may call too, because a registered client has it; an empty client is any.
+	// nil: none.
+	AllowsOrigin func(ctx context.Context, origin, client string) (bool, error)
+	// Security has the endpoints of the authorization server, for the CapabilityStatement.
+	Security capability.Security
+	NewID    func() string // ids of new resources; nil is consent.NewID
 	// Validation selects how strictly bodies are validated; the zero value is strict.
 	Validation validate.Mode
 	// Strict makes handling=strict the default of requests without a handling preference (SRCH-007).

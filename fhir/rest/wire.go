@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +26,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	for k, v := range a.header {
 		h.Set(k, v)
 	}
+	s.keepOrigin(h, c, a)
 	if c.prefer.applied != "" && a.status < 400 {
 		h.Set("Preference-Applied", c.prefer.applied)
 	}
@@ -119,46 +119,4 @@ func decompress(r *http.Request) (io.ReadCloser, error) {
 		return z, nil
 	}
 	return nil, fhir.Fault(415, "not-supported", "Content-Encoding %q is not supported. Use gzip or identity.", r.Header.Get("Content-Encoding"))
-}
-
-// The headers that pages of registered origins may send and read (REST-021).
-const (
-	corsSends = "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-None-Exist, If-Modified-Since, X-Request-Id, X-Security-Context"
-	corsReads = "ETag, Location, Content-Location, Content-Disposition, Last-Modified, X-Request-Id, X-Security-Context"
-)
-
-// allows reports whether pages of an origin may call. If the registry of clients does not answer, only those of the settings may.
-func (s *Server) allows(r *http.Request, origin string) bool {
-	if slices.Contains(s.cfg.Origins, origin) {
-		return true
-	}
-	if s.cfg.AllowsOrigin == nil {
-		return false
-	}
-	allowed, err := s.cfg.AllowsOrigin(r.Context(), origin)
-	if err != nil {
-		s.cfg.Log.Warn("the origins of clients cannot be read", "error", err)
-	}
-	return allowed && err == nil
-}
-
-// cors adds the headers for pages of registered origins; other origins get none. It reports whether the
-// request was a preflight, which it answers.
-func (s *Server) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
-	origin := r.Header.Get("Origin")
-	if origin == "" || origin == "null" || !s.allows(r, origin) {
-		return false
-	}
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Add("Vary", "Origin")
-	h.Set("Access-Control-Expose-Headers", corsReads)
-	if r.Method != http.MethodOptions || HasLeakedToken(r) || r.Header.Get("Access-Control-Request-Method") == "" {
-		return false
-	}
-	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", corsSends)
-	h.Set("Access-Control-Max-Age", "600")
-	w.WriteHeader(http.StatusNoContent)
-	return true
 }

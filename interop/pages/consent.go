@@ -13,8 +13,8 @@ type Consent struct {
 	Action    string
 	App       string
 	Publisher string
-	Reviewed  bool // somebody reviewed the app
-	Person    string
+	Reviewed  bool   // somebody reviewed the app
+	Person    string // empty for no one in particular: what the reader, who is staff, may see
 	NHSNumber string // as it is shown, masked (SMART-142)
 	Self      bool   // the record is the reader's own
 	Groups    []Group

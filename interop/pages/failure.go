@@ -24,7 +24,6 @@ const (
 	Ended          ErrorKind = "ended"           // 400: the transaction or session has ended
 	OtherBrowser   ErrorKind = "other-browser"   // 400: a sign-in that another browser began, or that was used already
 	SignInRefused  ErrorKind = "sign-in-refused" // 403: the identity provider did not sign in, or not well enough
-	NoRecord       ErrorKind = "no-record"       // 403: no usable patient, whether there is no record or it is withheld (SMART-147)
 	TooMany        ErrorKind = "too-many"        // 429
 	ProviderDown   ErrorKind = "provider-down"   // 503: the identity provider does not answer (SMART-187)
 	Unavailable    ErrorKind = "unavailable"     // 503: a part of this server does not answer
@@ -37,7 +36,7 @@ func (k ErrorKind) Status() int {
 	switch k {
 	case BadRequest, Ended, OtherBrowser:
 		return http.StatusBadRequest
-	case Forbidden, SignInRefused, NoRecord:
+	case Forbidden, SignInRefused:
 		return http.StatusForbidden
 	case NotFound:
 		return http.StatusNotFound

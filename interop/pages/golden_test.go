@@ -21,7 +21,7 @@ type state struct {
 // states are the pages of the product in each of their states.
 func states() []state {
 	day := time.Date(2026, 11, 30, 9, 5, 0, 0, time.UTC)
-	in := pages.Options{Binding: "binding", Transaction: "cr_tx_1", FormTarget: "https://app.example"}
+	in := pages.Options{Binding: "binding", Transaction: "cr_tx_1"}
 	signedIn := pages.Options{Binding: "binding", Account: "Ann Example", SignOut: "/sign-out"}
 	kinds := []pages.SignInKind{{Value: "patient", Text: pages.PersonPatient}, {Value: "staff", Text: pages.PersonStaff}, {Value: "office", Text: pages.PersonOffice}}
 	roles := []pages.Role{{Value: "r1", Name: "General medical practitioner", Organisation: "Practice"}, {Value: "r2", Name: "Consultant", Organisation: "Hospital"}}
@@ -33,6 +33,8 @@ func states() []state {
 	}
 	full := consent
 	full.Self, full.Reviewed, full.Identity, full.Offline, full.Writes = false, true, true, day.AddDate(1, 0, 0), []string{"Observation", "*"}
+	staff := full
+	staff.Person, staff.NHSNumber, staff.Offline = "", "", time.Time{}
 	refused := full
 	refused.Chosen = &pages.Choice{Allow: true}
 	kept := full
@@ -51,16 +53,30 @@ func states() []state {
 		{"patient-search", pages.PatientSearch{Action: "/oauth/patient", App: "Diary"}, in},
 		{"patient-choice", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found}, in},
 		{"patient-choice-unanswered", pages.PatientChoice{Action: "/oauth/patient", SearchAgain: "/oauth/search", People: found, Unanswered: true}, in},
+		{"encounter-choice", pages.EncounterChoice{Action: "/oauth/encounter", App: "Diary", List: []pages.Encounter{{Value: "1", Start: "2026-03-31", Name: "Check-up", State: "finished"}, {Value: "2", Name: "AMB", State: "planned"}}}, in},
+		{"encounter-choice-unanswered", pages.EncounterChoice{Action: "/oauth/encounter", App: "Diary", List: []pages.Encounter{{Value: "1", Start: "2026-03", Name: "Check-up", State: "finished"}}, Unanswered: true}, in},
+		{"refusal-no-record", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRecord}, in},
+		{"refusal-no-role", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRole}, in},
+		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
 		{"consent", consent, in},
 		{"consent-full", full, in},
+		{"consent-staff", staff, in},
 		{"consent-nothing", refused, in},
 		{"consent-kept", kept, in},
 		{"apps", pages.Apps{Action: "/apps", List: list}, signedIn},
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
 		{"sessions", pages.SessionList{Action: "/sessions", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
+		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
-		{"home", pages.Home{People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
+		{"home", pages.Home{Developers: "/developers", EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
 			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
+		{"developers", pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: []string{"launch-ehr"}, Scopes: []string{"patient/*.rs"},
+			Parameters: []pages.TypeParameters{{Type: "Condition", Names: []string{"category", "code"}}}, Lives: []pages.DeveloperValue{{Name: "access", Value: "15 min"}},
+			Limits: []pages.DeveloperValue{{Name: "body", Value: "65536"}}, Errors: []string{"invalid_request"}}, pages.Options{}},
+		{"browse", pages.Browse{Starts: []pages.BrowseLink{{Text: "Patient/1", Path: "/browse/patient/Patient/1"}}}, signedIn},
+		{"browse-answer", pages.Browse{Path: "/Patient/1", Status: 200, Tree: []pages.BrowseNode{{Name: "resourceType", Text: "Patient"}, {Name: "name", Folds: true, Open: true,
+			Children: []pages.BrowseNode{{Name: "0", Folds: true, Children: []pages.BrowseNode{{Name: "family", Text: "Example"}}}}}, {Name: "reference", Text: "Organization/1", Link: "/browse/patient/Organization/1"}}}, signedIn},
+		{"browse-text", pages.Browse{Path: "/Patient/1", Status: 404, Text: "not JSON"}, signedIn},
 		{"sample-people", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonStaff, People: []pages.SamplePerson{{Value: "gp", Name: "gp", Detail: "R0260"}}}, in},
 		{"sample-people-unanswered", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonPatient, People: []pages.SamplePerson{{Value: "p", Name: "p", Detail: "Patient"}}, Unanswered: true}, in},
 	}
@@ -74,7 +90,7 @@ func states() []state {
 }
 
 func errorKinds() []pages.ErrorKind {
-	return []pages.ErrorKind{pages.BadRequest, pages.Forbidden, pages.NotFound, pages.Ended, pages.OtherBrowser, pages.SignInRefused, pages.NoRecord,
+	return []pages.ErrorKind{pages.BadRequest, pages.Forbidden, pages.NotFound, pages.Ended, pages.OtherBrowser, pages.SignInRefused,
 		pages.TooMany, pages.ProviderDown, pages.Unavailable, pages.MethodRefused, pages.InternalFailed}
 }
 

@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "consent", "apps", "sessions", "signed-out", "home", "sample-people"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -69,6 +69,46 @@ type Record struct {
 	Self        bool // the own record of the reader
 }
 
+// EncounterChoice asks which visit of the patient an app gets (SMART-149). The form posts the field "encounter", which is empty
+// for none of them.
+type EncounterChoice struct {
+	Action     string
+	App        string
+	List       []Encounter
+	Unanswered bool // the form was sent without a choice
+}
+
+// Encounter is a choice of EncounterChoice.
+type Encounter struct {
+	Value string
+	Start string // a FHIR date or instant, or empty
+	Name  string // of its type or class
+	State string // its status
+}
+
+// Refusal says why a person cannot use an app, and what to do next. Its form takes the person back to the app (SMART-147).
+type Refusal struct {
+	Action string
+	App    string
+	Reason RefusalReason
+}
+
+// RefusalReason selects the text of a Refusal.
+type RefusalReason string
+
+// The reasons of a Refusal.
+const (
+	NoRecord    RefusalReason = "no-record"    // no usable patient, whether there is no record or it is withheld (SMART-147)
+	NoRole      RefusalReason = "no-role"      // a member of staff without any role (SMART-203)
+	NoAuthority RefusalReason = "no-authority" // a proxy without an authority that is valid now (SMART-143)
+)
+
+// Back says that the browser goes back to an app. It goes by itself, to the path, if the answer has the header Refresh.
+type Back struct {
+	App  string
+	Path string
+}
+
 // SignedOut says that a session has ended.
 type SignedOut struct{}
 
@@ -109,9 +149,12 @@ type SessionList struct {
 
 // Home is the page at / of a demonstration.
 type Home struct {
+	EHR, App string // addresses of the example EHR and the example app; empty for none
 	People   []HomePerson
 	Clients  []HomeClient
 	Requests []HomeRequest
+	// Developers is the path of the page for developers.
+	Developers string
 }
 
 // HomePerson is a sample person who can sign in.
@@ -122,6 +165,27 @@ type HomeClient struct{ ID, Name, Kind, Scopes string }
 
 // HomeRequest is a ready-made request. A request with a path is a link.
 type HomeRequest struct{ Text, Path string }
+
+// Browse shows an answer of the FHIR API of a demonstration, or where to begin if it has no status.
+type Browse struct {
+	Path   string // of the request
+	Status int    // of the answer
+	Starts []BrowseLink
+	Tree   []BrowseNode
+	Text   string // of an answer that is no JSON
+}
+
+// BrowseLink is a link to a request.
+type BrowseLink struct{ Text, Path string }
+
+// BrowseNode is a member of a JSON object or array. One that folds has children and no value.
+type BrowseNode struct {
+	Name, Text string
+	Link       string // path of a link; empty for none
+	Folds      bool
+	Open       bool
+	Children   []BrowseNode
+}
 
 // SamplePeople is the page of the identity provider with sample people: the reader picks who signs in. The form posts the
 // field "person".
@@ -135,24 +199,34 @@ type SamplePeople struct {
 // SamplePerson is a choice of SamplePeople.
 type SamplePerson struct{ Value, Name, Detail string }
 
-func (Error) name() string        { return "error" }
-func (SignIn) name() string       { return "sign-in" }
-func (RoleChoice) name() string   { return "role-choice" }
-func (RecordChoice) name() string { return "record-choice" }
-func (SignedOut) name() string    { return "signed-out" }
-func (Apps) name() string         { return "apps" }
-func (SessionList) name() string  { return "sessions" }
-func (Home) name() string         { return "home" }
-func (SamplePeople) name() string { return "sample-people" }
+func (Error) name() string           { return "error" }
+func (SignIn) name() string          { return "sign-in" }
+func (RoleChoice) name() string      { return "role-choice" }
+func (RecordChoice) name() string    { return "record-choice" }
+func (EncounterChoice) name() string { return "encounter-choice" }
+func (Refusal) name() string         { return "refusal" }
+func (Back) name() string            { return "back" }
+func (SignedOut) name() string       { return "signed-out" }
+func (Apps) name() string            { return "apps" }
+func (SessionList) name() string     { return "sessions" }
+func (Home) name() string            { return "home" }
+func (Browse) name() string          { return "browse" }
+func (SamplePeople) name() string    { return "sample-people" }
 
 func (Error) problems() []problem          { return nil }
+func (Refusal) problems() []problem        { return nil }
+func (Back) problems() []problem           { return nil }
 func (SignedOut) problems() []problem      { return nil }
 func (Apps) problems() []problem           { return nil }
 func (SessionList) problems() []problem    { return nil }
+func (Browse) problems() []problem         { return nil }
 func (Home) problems() []problem           { return nil }
 func (p SignIn) problems() []problem       { return choose(p.Unanswered, "sign-in.problem", "kind-0") }
 func (p RoleChoice) problems() []problem   { return choose(p.Unanswered, "role.problem", "role-0") }
 func (p RecordChoice) problems() []problem { return choose(p.Unanswered, "record.problem", "record-0") }
+func (p EncounterChoice) problems() []problem {
+	return choose(p.Unanswered, "encounter.problem", "encounter-0")
+}
 func (p SamplePeople) problems() []problem { return choose(p.Unanswered, "sample.problem", "person-0") }
 
 func choose(unanswered bool, text, field string) []problem {

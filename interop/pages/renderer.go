@@ -90,11 +90,8 @@ type Options struct {
 	// of the forms, which Check expects. A page with a form needs it.
 	Binding     string
 	Transaction string // id; also a field of each form, unless empty
-	// FormTarget is where the server redirects to after a post of this page, besides itself: the result of FormTarget
-	// for the redirect URI of the transaction. Empty: nowhere.
-	FormTarget string
-	Account    string // name of the person who is signed in, shown with the button for the sign-out
-	SignOut    string // path that the button posts to; empty: no button
+	Account     string // name of the person who is signed in, shown with the button for the sign-out
+	SignOut     string // path that the button posts to; empty: no button
 }
 
 // view is the data of the layout. Page is the data of the page itself.
@@ -124,9 +121,6 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, pa
 			v.Others = append(v.Others, other)
 		}
 	}
-	if !formTarget.MatchString(o.FormTarget) {
-		return errors.New("a page has a form target that is not the result of FormTarget")
-	}
 	if choice, ok := page.(PatientChoice); ok && len(choice.People) > MaxCandidates {
 		return fmt.Errorf("a choice of %d patients is longer than %d", len(choice.People), MaxCandidates)
 	}
@@ -134,7 +128,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, pa
 	if err := p.templates[templateKey{l.Language, page.name()}].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return fmt.Errorf("render page %s: %w", page.name(), err)
 	}
-	setHeaders(w.Header(), o.FormTarget)
+	setHeaders(w.Header())
 	w.Header().Set("Content-Language", l.Language)
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)

@@ -9,6 +9,7 @@ import (
 
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/introspect"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/revoke"
@@ -32,20 +33,27 @@ type endpoint struct {
 }
 
 func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revoke.Endpoint) map[string]endpoint {
-	serve := func(h oauth.Handler) http.HandlerFunc { return oauth.Serve(s.cfg.Log, h) }
+	serve := s.answers.Serve
 	d := s.documents
 	all := map[string]endpoint{
 		"GET /fhir/.well-known/smart-configuration": {d.SMART, anyOrigin},
-		"GET /oauth/jwks.json":                      {d.Keys, anyOrigin},
 		"POST /oauth/token":                         {serve(t.Serve), registeredOrigin},
 		"POST /oauth/revoke":                        {serve(r.Serve), registeredOrigin},
 		"POST /oauth/introspect":                    {serve(i.Serve), noOrigin},
 	}
 	if s.users != nil { // these describe and serve people who sign in
-		for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
-			all["GET "+path] = endpoint{d.OpenID, anyOrigin}
+		if s.cfg.Capabilities.Has(capabilities.SignOn) {
+			all["GET /oauth/jwks.json"] = endpoint{d.Keys, anyOrigin}
+			for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
+				all["GET "+path] = endpoint{d.OpenID, anyOrigin}
+			}
 		}
-		all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
+		for _, name := range []string{sampleStaff, samplePatients} {
+			all["POST "+signin.LogoutPath+name] = endpoint{serve(s.serveLogout), noOrigin}
+		}
+		if s.cfg.Capabilities.Has(capabilities.LaunchEHR) {
+			all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
+		}
 	}
 	return all
 }
@@ -75,6 +83,10 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:
 		return u.pages.Handle(s.serveApps)
+	case path == DevelopersPath:
+		return u.pages.Handle(s.serveDevelopers)
+	case path == "/browse", strings.HasPrefix(path, browsePath):
+		return u.pages.Handle(s.serveBrowse)
 	case path == homePath:
 		return u.pages.Handle(s.serveHome)
 	case path == sessionsPath:
@@ -105,7 +117,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method = http.MethodGet
 	}
 	if size(r.Header) > maxHeader {
-		oauth.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
+		s.answers.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
 		return
 	}
 	if page := s.page(r.URL.Path); page != nil {
@@ -122,7 +134,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if e.origins == registeredOrigin {
 		if err := s.allowOrigin(w, r); err != nil {
-			oauth.WriteError(w, oauth.Unavailable(err))
+			s.answers.WriteError(w, oauth.Unavailable(err))
 			return
 		}
 	}
@@ -138,11 +150,11 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if allow == nil {
-		oauth.WriteError(w, &oauth.Error{Status: http.StatusNotFound, Code: oauth.InvalidRequest, Description: "There is no such endpoint."})
+		s.answers.WriteError(w, &oauth.Error{Status: http.StatusNotFound, Code: oauth.InvalidRequest, Description: "There is no such endpoint."})
 		return
 	}
 	slices.Sort(allow)
-	oauth.WriteError(w, &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.InvalidRequest, Description: "The endpoint has another method.",
+	s.answers.WriteError(w, &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.InvalidRequest, Description: "The endpoint has another method.",
 		Header: http.Header{"Allow": {strings.Join(allow, ", ")}}})
 }
 
@@ -157,12 +169,12 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
 	if e.origins == anyOrigin {
 		h.Set("Access-Control-Allow-Origin", "*")
 	} else if err := s.allowOrigin(w, r); err != nil {
-		oauth.WriteError(w, oauth.Unavailable(err))
+		s.answers.WriteError(w, oauth.Unavailable(err))
 		return true
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" {
 		h.Set("Access-Control-Allow-Methods", method)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id, traceparent")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -176,7 +188,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	if origin == "" || origin == "null" {
 		return nil
 	}
-	allowed, err := s.Clients.Allows(r.Context(), origin)
+	allowed, err := s.Clients.AllowsOrigin(r.Context(), origin, "")
 	if allowed {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, WWW-Authenticate")

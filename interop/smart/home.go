@@ -19,21 +19,23 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD"}
 	}
-	page := pages.Home{Requests: []pages.HomeRequest{
+	page := pages.Home{Developers: DevelopersPath, EHR: s.cfg.EHR, App: s.cfg.App, Requests: []pages.HomeRequest{
 		{Text: "GET /fhir/metadata", Path: "/fhir/metadata"},
 		{Text: "GET /fhir/.well-known/smart-configuration", Path: "/fhir/.well-known/smart-configuration"},
+		{Text: "GET " + browsePath, Path: browsePath},
 		{Text: "GET " + AppsPath, Path: AppsPath},
 		{Text: "GET " + sessionsPath, Path: sessionsPath},
 	}}
 	for _, p := range s.cfg.Policy.People {
-		person := pages.HomePerson{Name: p.User}
-		if role, ok := s.cfg.Policy.Role(p.Role); ok {
-			person.Role = role.Name
+		roles := p.AllRoles()
+		if len(roles) == 0 {
+			page.People = append(page.People, pages.HomePerson{Name: p.User})
 		}
-		if o, ok := s.cfg.Policy.Organisation(p.Organisation); ok {
-			person.Organisation = o.Name
+		for _, r := range roles {
+			role, _ := s.cfg.Policy.Role(r.Role)
+			o, _ := s.cfg.Policy.Organisation(r.Organisation)
+			page.People = append(page.People, pages.HomePerson{Name: p.User, Role: role.Name, Organisation: o.Name})
 		}
-		page.People = append(page.People, person)
 	}
 	list, err := s.Clients.List(r.Context())
 	if err != nil {

@@ -5,11 +5,14 @@ import (
 	"crypto/rsa"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/discovery"
@@ -20,9 +23,11 @@ import (
 	"carerecord/interop/smart/keys"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/printed"
 	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/revoke"
+	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/token"
 	"carerecord/store"
@@ -42,10 +47,13 @@ type Config struct {
 	Clock    func() time.Time
 	Log      *slog.Logger
 	// Epoch is that of the process, which alone writes to the store; nil where others write too.
-	Epoch *ledger.Epoch
-	Demo  bool // a demonstration with sample people, which one person runs
+	Epoch    *ledger.Epoch
+	Demo     bool   // a demonstration with sample people, which one person runs
+	EHR, App string // addresses of the example EHR and the example app of a demonstration; empty for none
 	// SampleKey signs for the sample issuers of a demonstration; nil makes a new one, which no other server has.
 	SampleKey *rsa.PrivateKey
+	// Capabilities are those of SMART App Launch that are on (SMART-006).
+	Capabilities capabilities.Set
 	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
 	// (SMART-482).
 	Failures int
@@ -62,6 +70,7 @@ type Server struct {
 	Resource  *resource.Verifier
 	Printed   *printed.Issuer
 	documents *discovery.Documents
+	answers   oauth.Answers
 	users     *users              // nil where nobody can sign in
 	endpoints map[string]endpoint // by method and path
 }
@@ -70,7 +79,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
 	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch, Observe: s.observed}
-	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
+	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, ServesKind: cfg.Capabilities.Serves, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
 	}}}
@@ -86,7 +95,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	var err error
-	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public})
+	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Endpoints: s.Endpoints(), Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public})
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +103,13 @@ func New(cfg Config) (*Server, error) {
 	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address,
 		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
+	s.answers = oauth.Answers{Log: cfg.Log}
+	if s.users != nil {
+		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
+	}
 	s.endpoints = s.newEndpoints(
-		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: failures, Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
-		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Calls: limits.New(cfg.Introspections, cfg.Clock)},
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: failures, Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
+		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(cfg.Introspections, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
 	return s, nil
 }
@@ -113,25 +126,36 @@ func (s *Server) Import(ctx context.Context, who string) error {
 
 // Verify returns the Principal of a request to the resource server.
 func (s *Server) Verify(ctx context.Context, h http.Header, address string) (consent.Principal, error) {
+	if s.users != nil && s.users.browse != nil {
+		if p, ok := s.users.browse.Principal(h); ok {
+			return p, nil
+		}
+	}
 	return s.Resource.Verify(ctx, h, address)
 }
 
-// capabilities are those of SMART that work.
-func (s *Server) capabilities() []string {
-	backend := []string{"client-confidential-asymmetric", "permission-v1", "permission-v2"}
-	if s.users == nil {
-		return backend
+// Endpoints returns the absolute URLs of the endpoints, which come from the settings alone (SMART-002).
+func (s *Server) Endpoints() discovery.Endpoints {
+	e := discovery.Endpoints{Token: s.cfg.Site + "/oauth/token", Introspect: s.cfg.Site + "/oauth/introspect", Revoke: s.cfg.Site + "/oauth/revoke"}
+	if s.users != nil {
+		e.Authorize, e.Manage = s.cfg.Site+authorize.Path, s.cfg.Site+AppsPath
 	}
-	return append(backend, "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric", "sso-openid-connect", "context-banner",
-		"context-ehr-patient", "context-ehr-encounter", "context-standalone-patient", "permission-offline", "permission-online", "permission-patient", "permission-user")
+	return e
 }
+
+// capabilities are those of SMART that work.
+func (s *Server) capabilities() []string { return s.cfg.Capabilities.List(s.users != nil) }
 
 // examples are scopes that work for a client that has them (SMART-026).
 func (s *Server) examples() []string {
-	backend := []string{"system/*.rs", "system/*.cruds", "system/Observation.rs"}
-	if s.users == nil {
-		return backend
+	all := "system/*.rs system/*.cruds system/Observation.rs"
+	if s.users != nil {
+		all += " openid fhirUser profile launch launch/patient launch/encounter offline_access online_access patient/*.rs patient/Observation.read user/*.rs" +
+			" patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 	}
-	return append(backend, "openid", "fhirUser", "launch", "launch/patient", "offline_access", "online_access", "patient/*.rs", "patient/Observation.read", "user/*.rs",
-		"patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory")
+	set, _, err := scopes.Parse(all, nil)
+	if err != nil {
+		panic(err) // the scopes are written above
+	}
+	return strings.Fields(s.cfg.Capabilities.Permitted(set, s.cfg.Capabilities.Has(capabilities.LaunchEHR)).String())
 }

@@ -19,6 +19,7 @@ import (
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/browse"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/idp"
@@ -26,6 +27,7 @@ import (
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/resource"
+	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 	"carerecord/store"
@@ -39,6 +41,8 @@ type users struct {
 	upstream  *signin.Upstream
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
+	activity  activity
+	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
 	answers   *limits.Limit            // of failed sign-ins at an address
 }
@@ -76,12 +80,13 @@ func (s *Server) openUsers() (err error) {
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Address: address, StopPath: AppsPath}
-	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address,
+		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath}
+	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
 	s.users = u
+	s.Resource.Used = s.used
 	return nil
 }
 
@@ -107,17 +112,17 @@ func (s *Server) openSampleIssuers(u *users) error {
 		issuers = append(issuers, p.Issuer(client))
 	}
 	u.upstream, err = signin.New(signin.Config{Origin: s.cfg.Site, Issuers: issuers, State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Sessions: u.sessions,
-		Demonstration: s.cfg.Demo, Continue: authorize.Continue, Verified: func(w http.ResponseWriter, r *http.Request, _ string, id signin.Identity) error {
-			return s.signedIn(u, w, r, id)
+		Demonstration: s.cfg.Demo, Continue: continueAt, Verified: func(w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
+			return s.signedIn(u, w, r, transaction, id)
 		}})
 	return err
 }
 
 // signedIn starts the session of a person who has signed in. Only people of the policy folder have one; they are known by issuer
 // and subject alone (SMART-185).
-func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id signin.Identity) error {
+func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
 	event := signInEvent(r, id)
-	person, known := personBySubject(s.cfg.Policy, personKind(id.Kind), id.Subject)
+	person, known := personBySubject(s.cfg.Policy, id.Kind, id.Subject)
 	if !known {
 		event.Refused, event.Status = unknownPerson, http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
@@ -129,6 +134,9 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id s
 	if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
 		return err
 	}
+	if err := s.endOfAnother(u, r, transaction, id.User); err != nil {
+		return err
+	}
 	_, before, err := u.sessions.SignIn(w, r, session.Identity{User: id.User, Account: person.User, AuthTime: id.AuthTime, Level: id.Level})
 	if err == nil && before != nil {
 		err = s.endOnline(r, before)
@@ -136,37 +144,60 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, id s
 	return err
 }
 
-// personKind returns the kind of the people of the policy folder who have sessions of a kind.
-func personKind(kind session.Kind) string {
-	switch kind {
-	case session.Patient:
-		return clients.ForPatients
-	case session.Administrator:
-		return clients.ForAdministrators
-	case session.Staff:
+// endOfAnother ends what the user who was signed in before has begun in the browser, if somebody else signs in: the transactions, but
+// for that of the sign-in, and the grants of which no token was issued yet (SMART-160).
+func (s *Server) endOfAnother(u *users, r *http.Request, transaction string, now session.User) error {
+	before, err := u.sessions.Current(r, now.Kind)
+	switch {
+	case errors.Is(err, session.ErrNone) && !u.sessions.Had(r, now.Kind):
+		return nil // nobody was
+	case err != nil && !errors.Is(err, session.ErrNone):
+		return err
+	case err == nil && before.User == now:
+		return nil
 	}
-	return clients.ForClinicians
+	if err := u.authorize.EndOthers(r.Context(), u.sessions.KnownBrowser(r), transaction, now.Kind); err != nil || before == nil {
+		return err
+	}
+	return s.endGrants(r, before, "somebody else has signed in", func(g *grants.Listed) bool { return g.LastUsed.IsZero() })
 }
 
-func personBySubject(f *policy.Folder, kind, subject string) (policy.Person, bool) {
+// personBySubject returns the person of a subject at the issuer of staff, or at that of patients and proxies.
+func personBySubject(f *policy.Folder, kind session.Kind, subject string) (policy.Person, bool) {
 	for _, p := range f.People {
-		if p.Kind == kind && p.Subject == subject {
+		if sessionKind(p.Kind) == kind && p.Subject == subject {
 			return p, true
 		}
 	}
 	return policy.Person{}, false
 }
 
+// sessionKind returns the kind of the sessions of a kind of people.
+func sessionKind(person string) session.Kind {
+	switch person {
+	case policy.KindStaff:
+		return session.Staff
+	case policy.KindAdministrator:
+		return session.Administrator
+	}
+	return session.Patient
+}
+
 // endOnline ends the grants that depend on a session that has ended (SMART-169, 348).
 func (s *Server) endOnline(r *http.Request, ended *session.Session) error {
 	s.count("session", "ended")
-	list, err := s.Grants.OfUser(r.Context(), ended.Account)
+	return s.endGrants(r, ended, "the session has ended", func(g *grants.Listed) bool { return g.Online })
+}
+
+// endGrants ends some of the grants that were made in a session.
+func (s *Server) endGrants(r *http.Request, made *session.Session, why string, which func(*grants.Listed) bool) error {
+	list, err := s.Grants.OfUser(r.Context(), made.Account)
 	if err != nil {
 		return err
 	}
 	for _, g := range list {
-		if g.Online && g.Session == ended.ID {
-			if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the session has ended"); err != nil {
+		if g.Session == made.ID && which(&g) {
+			if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), why); err != nil {
 				return err
 			}
 		}
@@ -196,59 +227,55 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if _, err := resource.PersonOf(s.cfg.Policy, g); err != nil {
 		return err
 	}
+	granted, err := scopes.Stored(g.Scopes)
+	if err != nil {
+		return err
+	}
+	if s.cfg.Capabilities.Permitted(granted, g.Launched).String() != granted.String() {
+		return grants.ErrInactive // a capability was switched off since
+	}
 	if !g.Online {
 		return nil
 	}
 	if s.users == nil {
 		return grants.ErrInactive
 	}
-	_, err := s.users.sessions.Use(ctx, g.SessionUser, g.Session)
+	_, err = s.users.sessions.Use(ctx, g.SessionUser, g.Session)
 	if errors.Is(err, session.ErrNone) {
 		return grants.ErrInactive
 	}
 	return err
 }
 
-// refreshed names the lead Patient of a patient as it is now (SMART-148).
+// refreshed names the Patient in context as it is now (SMART-148): the lead Patient of a patient; for staff the same one while it is
+// a visible one of its person, else the lead. Without any the grant gives no more tokens.
 func (s *Server) refreshed(ctx context.Context, g *grants.Grant) error {
 	person, err := resource.PersonOf(s.cfg.Policy, g)
-	if err != nil || person.Kind != clients.ForPatients || g.Patient == "" {
+	if err != nil || g.Patient == "" {
 		return err
 	}
-	in, err := s.cfg.Guard.SignIn(ctx, person.Patient, person.BirthDate)
-	if err != nil {
-		return err
-	}
-	if in.Patient == "" {
-		return grants.ErrInactive
-	}
-	g.Patient = in.Patient
-	return nil
-}
-
-// resolveLaunch checks a launch as its user sees the record (SMART-127).
-func resolveLaunch(ctx context.Context, f *policy.Folder, reader *record.Record, l *launch.Launch, client *clients.Client) error {
-	person, ok := f.Person(l.User)
-	if !ok || person.Kind != clients.ForClinicians || person.Organisation != l.Organisation {
-		return fmt.Errorf("%w: the user is not one of the launcher's organisation", launch.ErrInconsistent)
-	}
-	u := record.User{Person: person, Client: client, Purpose: "TREAT"}
-	if l.Patient != "" {
-		patient, err := reader.Visible(ctx, u, l.Patient)
+	now := ""
+	if person.Kind == clients.ForPatients {
+		in, err := s.cfg.Guard.SignIn(ctx, person.Patient, person.BirthDate)
 		if err != nil {
 			return err
 		}
-		if patient.ID == "" {
-			return fmt.Errorf("%w: the patient is not visible to the user", launch.ErrInconsistent)
+		now = in.Patient
+	} else {
+		client, err := s.Clients.Serving(ctx, g.Client)
+		if err != nil {
+			return err
 		}
-		l.Person = patient.Key
+		if now, err = s.users.authorize.Record.PatientOf(ctx, record.User{Person: person, Client: client, Purpose: g.Purpose}, g.Patient, g.Person); err != nil {
+			return err
+		}
 	}
-	if l.Encounter == "" {
+	switch now {
+	case "":
+		return grants.ErrInactive
+	case g.Patient:
 		return nil
 	}
-	is, err := reader.EncounterOf(ctx, u, l.Encounter, l.Person)
-	if err == nil && (!is || l.Person == "") {
-		err = fmt.Errorf("%w: the encounter is not the patient's", launch.ErrInconsistent)
-	}
-	return err
+	g.Patient = now
+	return s.Grants.SetPatient(ctx, g, "", "")
 }

@@ -11,6 +11,7 @@ import (
 	"carerecord/fhir/r4"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/record"
@@ -21,14 +22,18 @@ import (
 
 // progress is how far a transaction is: what is known, in the order of the steps.
 type progress struct {
-	stored  ledger.Value[Transaction]
-	t       Transaction
-	client  *clients.Client
-	session *session.Session
-	person  policy.Person
-	set     scopes.Set // that may be granted
-	own     record.Patient
-	patient record.Patient // in context; the zero Patient for none
+	stored     ledger.Value[Transaction]
+	t          Transaction
+	client     *clients.Client
+	session    *session.Session
+	person     policy.Person
+	set        scopes.Set // that may be granted
+	own        record.Patient
+	patient    record.Patient     // in context; the zero Patient for none
+	encounters []record.Encounter // to choose from
+	roles      []policy.RoleAt    // to choose from; nil where the role is known
+	// form is the step whose form is posted and whose answer the further steps need; empty for none.
+	form string
 }
 
 // errAnswered: the step has written its answer: a page, or a redirect.
@@ -60,7 +65,7 @@ func (e *Endpoint) finish(q *request, p *progress, err error) error {
 				return err
 			}
 		}
-		return e.sendError(q.w, &p.t, refusal)
+		return e.leave(q, p, refusalOf(refusal))
 	}
 	return err
 }
@@ -84,25 +89,21 @@ func (e *Endpoint) progress(q *request) (*progress, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(*request, *progress) error{e.kind, e.signedIn, e.mayUse, e.scopes, e.patient} {
-		if err := step(q, p); err != nil {
+	for _, step := range []func(*request, *progress) error{e.kind, e.signedIn, e.mayUse, e.role, e.scopes, e.patient, e.encounter} {
+		if err := step(q, p); err != nil || p.form != "" {
 			return p, err
 		}
 	}
 	return p, nil
 }
 
+// answers reports whether the request posts the form of a step.
+func (q *request) answers(step string) bool { return q.r.Method == http.MethodPost && q.step == step }
+
 // kind decides which kind of people signs in (SMART-189): that of the client, of the launch, or of the reader's choice.
 func (e *Endpoint) kind(q *request, p *progress) error {
-	switch {
-	case p.t.Launch != nil:
-		p.t.Kind = session.Staff
-	case len(p.client.Audience) == 1 && p.client.Audience[0] == clients.ForPatients:
-		p.t.Kind = session.Patient
-	case p.client.Governs():
-		p.t.Kind = session.Administrator
-	case len(p.client.Audience) == 1:
-		p.t.Kind = session.Staff
+	if known := kindOf(p.client, p.t.Launch); known != "" {
+		p.t.Kind = known
 	}
 	if p.t.Kind != "" {
 		return nil
@@ -110,17 +111,28 @@ func (e *Endpoint) kind(q *request, p *progress) error {
 	if has(p.t.Prompt, "none") {
 		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose how to sign in.")
 	}
-	if q.r.Method == http.MethodPost && q.step == stepKind {
-		return nil // the form answers it
+	if q.answers(stepKind) {
+		p.form = stepKind
+		return nil
 	}
 	return e.show(q, p, http.StatusOK, kindPage(q, p))
 }
 
+// kindOf returns the kind of people that a client or a launch decides; empty where the reader chooses.
+func kindOf(c *clients.Client, l *launch.Launch) session.Kind {
+	switch {
+	case l == nil && c.Governs():
+		return session.Administrator
+	case l != nil || len(c.Audience) == 1 && c.Audience[0] != clients.ForPatients:
+		return session.Staff
+	case len(c.Audience) == 1:
+		return session.Patient
+	}
+	return ""
+}
+
 // signedIn needs a session of the kind; without one it sends the browser to sign in.
 func (e *Endpoint) signedIn(q *request, p *progress) error {
-	if p.t.Kind == "" {
-		return nil // the form of the kind is read
-	}
 	s, err := e.Sessions.Current(q.r, p.t.Kind)
 	again := has(p.t.Prompt, "login")
 	if err == nil && (!again || !s.Started.Before(p.t.Made)) {
@@ -148,47 +160,66 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 	return errAnswered
 }
 
-// mayUse checks what does not depend on a patient (SMART-093, 125, 126, 204).
-func (e *Endpoint) mayUse(_ *request, p *progress) error {
-	if p.session == nil {
-		return nil
-	}
+// mayUse checks what depends neither on a role nor on a patient (SMART-093, 125, 126).
+func (e *Endpoint) mayUse(q *request, p *progress) error {
 	denied := oauth.Refuse(oauth.AccessDenied, "The user may not use this app.")
 	person, ok := e.Policy.Person(p.session.Account)
 	p.person = person
+	audience := person.Kind
+	if audience == policy.KindProxy {
+		audience = clients.ForPatients
+	}
 	switch {
 	case !ok:
 		return denied.Because("the user is not in the policy")
-	case !slices.Contains(p.client.Audience, person.Kind):
+	case !slices.Contains(p.client.Audience, audience):
 		return denied.Because("the app is not for people of this kind")
 	case p.t.Launch != nil && p.t.Launch.User != person.User:
 		return denied.Because("another user than the launch expects")
 	case !slices.Contains(p.client.Purposes, purposeOf(person)):
 		return denied.Because("the app has no purpose for this person")
-	case person.Kind == clients.ForClinicians && !e.Policy.Signed(person.Organisation):
-		return denied.Because("the organisation has not signed the agreement")
-	case person.Kind != clients.ForPatients && p.client.Organisation != "" && p.client.Organisation != person.Organisation:
+	case person.Kind == policy.KindAdministrator && p.client.Organisation != "" && p.client.Organisation != person.Organisation:
 		return denied.Because("the app is another organisation's")
+	case person.Kind == policy.KindProxy && len(authorities(person)) == 0:
+		return e.stop(q, p, pages.NoAuthority)
 	}
 	return nil
+}
+
+// authorities are the records for which a proxy has an authority that is valid now (SMART-143). There are none until the consent
+// engine knows authorities, so a proxy uses no app.
+func authorities(policy.Person) []record.Patient { return nil }
+
+// stop shows why the person cannot use the app, and what to do next. The form of the page, or prompt=none, sends the browser back
+// with access_denied (SMART-147).
+func (e *Endpoint) stop(q *request, p *progress, reason pages.RefusalReason) error {
+	refusal := denied(string(reason))
+	if has(p.t.Prompt, "none") {
+		return refusal
+	}
+	if q.answers(stepLeave) {
+		p.form = stepLeave
+		return nil
+	}
+	if err := e.recordRefusal(q, p, refusal); err != nil {
+		return err
+	}
+	return e.show(q, p, http.StatusForbidden, pages.Refusal{Action: Continue(q.id) + "/" + stepLeave, App: p.client.Name, Reason: reason})
 }
 
 // purposeOf returns the purpose of use of what a person authorizes (SMART-430).
 func purposeOf(p policy.Person) string {
 	switch p.Kind {
-	case clients.ForPatients:
-		return "PATRQT"
-	case clients.ForAdministrators:
+	case policy.KindStaff:
+		return "TREAT"
+	case policy.KindAdministrator:
 		return "HOPERAT" // class Governance (SMART-209)
 	}
-	return "TREAT"
+	return "PATRQT"
 }
 
 // scopes cuts the requested scopes to what may be granted (SMART-236, 242, 244).
 func (e *Endpoint) scopes(_ *request, p *progress) error {
-	if p.session == nil {
-		return nil
-	}
 	set, _, err := scopes.Parse(p.t.Scope, p.client.Rights)
 	if err != nil {
 		return err
@@ -197,9 +228,9 @@ func (e *Endpoint) scopes(_ *request, p *progress) error {
 	if err != nil {
 		return err
 	}
-	set = set.Within(ceiling).WithoutLevel("system")
+	set = e.Capabilities.Permitted(set.Within(ceiling).WithoutLevel("system"), p.t.Launch != nil)
 	if !set.Has(scopes.OpenID) {
-		set = set.Without(scopes.FHIRUser)
+		set = set.Without(scopes.FHIRUser, scopes.Profile)
 	}
 	if !p.client.Offline {
 		set = set.Without(scopes.OfflineAccess)
@@ -207,10 +238,18 @@ func (e *Endpoint) scopes(_ *request, p *progress) error {
 	if set.Has(scopes.OfflineAccess) || p.t.Launch == nil {
 		set = set.Without(scopes.OnlineAccess)
 	}
-	if p.t.Launch == nil || p.t.Launch.Encounter == "" {
-		set = set.Without(scopes.LaunchEncounter)
+	if l := p.t.Launch; l != nil {
+		if l.Encounter == "" { // a hint alone (SMART-128)
+			set = set.Without(scopes.LaunchEncounter)
+		}
+		if l.Patient == "" && !set.Level("patient") {
+			set = set.Without(scopes.LaunchPatient)
+		}
+		if l.Patient == "" && set.Level("patient") && p.client.NoPatientChoice {
+			return oauth.Refuse(oauth.AccessDenied, "The launch has no patient.").Because("the client lets nobody choose one")
+		}
 	}
-	if p.person.Kind == clients.ForAdministrators {
+	if p.person.Kind == policy.KindAdministrator {
 		set = set.Without(scopes.FHIRUser) // there is no resource of an administrator (SMART-384)
 		role, _ := e.Policy.Role(p.person.Role)
 		set = governing(set, role)
@@ -235,51 +274,6 @@ func governing(set scopes.Set, role policy.Role) scopes.Set {
 // user is the user who reads the record for the transaction.
 func (p *progress) user() record.User {
 	return record.User{Person: p.person, Client: p.client, Purpose: purposeOf(p.person)}
-}
-
-// patient decides the patient in context (SMART-140 to 145): the own record of a patient, that of the launch, or the one that staff
-// chose. It is read again each time.
-func (e *Endpoint) patient(q *request, p *progress) error {
-	if p.session == nil {
-		return nil
-	}
-	ctx := q.r.Context()
-	needs := p.set.Level("patient") || p.set.Has(scopes.LaunchPatient)
-	var err error
-	switch {
-	case p.person.Kind == clients.ForPatients:
-		if p.own, err = e.Record.Own(ctx, p.user()); err != nil {
-			return err
-		}
-		if p.own.ID == "" {
-			return e.noRecord(q, p)
-		}
-		p.patient = p.own
-		return nil
-	case p.t.Launch != nil && p.t.Launch.Patient != "":
-		p.patient, err = e.Record.Visible(ctx, p.user(), p.t.Launch.Patient)
-	case needs && p.t.Patient != "" && p.t.User == p.person.User:
-		p.patient, err = e.Record.Visible(ctx, p.user(), p.t.Patient)
-	default:
-		return nil
-	}
-	if err == nil && p.patient.ID == "" {
-		return oauth.Refuse(oauth.AccessDenied, "The patient is not available.")
-	}
-	return err
-}
-
-// noRecord tells a patient that there is no usable record, with a text that is the same for every reason (SMART-147).
-func (e *Endpoint) noRecord(q *request, p *progress) error {
-	if err := e.recordRefusal(q, p, oauth.Refuse(oauth.AccessDenied, "There is no usable record.")); err != nil {
-		return err
-	}
-	return pages.Fail(pages.NoRecord, nil)
-}
-
-// needsPatient reports whether staff still have to choose a patient.
-func (p *progress) needsPatient() bool {
-	return p.patient.ID == "" && p.person.Kind != clients.ForPatients && (p.set.Level("patient") || p.set.Has(scopes.LaunchPatient))
 }
 
 // has reports whether a space-separated list has a word.

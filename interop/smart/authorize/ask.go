@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	"carerecord/consent/audit"
+	"carerecord/consent/policy"
 	"carerecord/interop/pages"
-	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
@@ -15,10 +15,13 @@ import (
 
 // The last parts of the paths of forms.
 const (
-	stepKind     = "kind"
-	stepSearch   = "search"
-	stepPatient  = "patient"
-	stepDecision = "decision"
+	stepKind      = "kind"
+	stepRole      = "role"
+	stepLeave     = "leave"
+	stepEncounter = "encounter"
+	stepSearch    = "search"
+	stepPatient   = "patient"
+	stepDecision  = "decision"
 )
 
 // ask shows the page of the step that needs a person, or ends the transaction if none does.
@@ -29,8 +32,19 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the patient.")
 	case p.needsPatient():
 		return e.show(q, p, http.StatusOK, e.searchPage(q, p))
+	case len(p.encounters) > 0 && quiet:
+		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the encounter.")
+	case len(p.encounters) > 0:
+		return e.show(q, p, http.StatusOK, encounterPage(q, p))
 	case e.confirmed(p):
-		return e.grant(q, p, p.set)
+		return e.grant(q, p, p.set, decision{by: "client/" + p.client.ID})
+	}
+	before, set, err := e.earlier(q, p)
+	switch {
+	case err != nil:
+		return err
+	case before != nil:
+		return e.grant(q, p, set, decision{by: "grant/" + before.ID, until: before.Ends})
 	case quiet:
 		return oauth.Refuse(oauth.ConsentRequired, "A person has to agree.")
 	}
@@ -41,12 +55,14 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 	return e.show(q, p, http.StatusOK, page)
 }
 
-// confirmed reports whether no consent page is shown: an administrator approved the scopes of an app for staff (SMART-220).
+// confirmed reports whether no consent page is shown: an app for staff whose scopes were approved, by somebody who is named in the
+// registration, and until its review (SMART-220).
 func (e *Endpoint) confirmed(p *progress) bool {
-	if p.person.Kind == clients.ForAdministrators {
+	if p.person.Kind == policy.KindAdministrator {
 		return true // nothing of a record is shared, and the page has no text for it
 	}
-	return p.person.Kind != clients.ForPatients && p.client.Confirmed && !has(p.t.Prompt, "consent")
+	c := p.client
+	return p.person.Kind == policy.KindStaff && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && !has(p.t.Prompt, "consent")
 }
 
 // kindPage asks which kind of people signs in (SMART-189).
@@ -80,11 +96,7 @@ func masked(number string) string {
 
 // show renders a page of the transaction.
 func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
-	target, err := pages.FormTarget(p.t.Redirect)
-	if err != nil {
-		return err
-	}
-	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormTarget: target}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id}
 	if p.session != nil {
 		o.Account = p.session.Account
 	}

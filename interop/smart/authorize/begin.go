@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/oauth"
@@ -26,6 +27,9 @@ const (
 func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, POST"}
+	}
+	if r.Method == http.MethodPost && !e.Capabilities.Has(capabilities.AuthorizePost) {
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET"}
 	}
 	if len(r.URL.RequestURI()) > maxURL {
 		w.WriteHeader(http.StatusRequestURITooLong)
@@ -47,14 +51,18 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t := Transaction{Client: client.ID, Redirect: form.Get("redirect_uri"), State: form.Get("state"), Challenge: form.Get("code_challenge"), Nonce: form.Get("nonce"),
-		Scope: form.Get("scope"), Prompt: form.Get("prompt"), Made: e.Grants.Ledger.Now(), Ends: e.Grants.Ledger.Now().Add(life)}
+		Scope: form.Get("scope"), Prompt: form.Get("prompt"), Made: e.Grants.Ledger.Now(), Ends: e.Grants.Ledger.Now().Add(Life)}
 	if t.Redirect == "" || !client.Redirects(t.Redirect) {
 		return pages.Fail(pages.BadRequest, errors.New("the redirect URI is not registered"))
 	}
 	if err := e.check(ctx, client, form, &t); err != nil {
 		return e.sendError(w, &t, err)
 	}
-	t.Browser = e.Sessions.Browser(w, r) // "" for a post of another site
+	if has(t.Prompt, "none") && r.Method == http.MethodGet && e.Sessions.KnownBrowser(r) == "" {
+		// A browser without a cookie of ours has no session. A frame in a page of another site is one, and keeps none (SMART-132).
+		return e.sendError(w, &t, oauth.Refuse(oauth.LoginRequired, "Nobody is signed in."))
+	}
+	t.Kind, t.Browser = kindOf(client, t.Launch), e.Sessions.Browser(w, r) // "" for a post of another site
 	id, err := e.open(ctx, t)
 	if errors.Is(err, errTooMany) {
 		return pages.Fail(pages.TooMany, err)
@@ -92,7 +100,11 @@ func (e *Endpoint) check(ctx context.Context, client *clients.Client, form oauth
 		return refuse(oauth.UnauthorizedClient, "A backend client uses client_credentials.")
 	}
 	set, _, err := scopes.Parse(t.Scope, client.Rights)
-	if err != nil || set.Empty() {
+	launched := form.Has("launch")
+	if !launched && !e.Capabilities.Has(capabilities.LaunchStandalone) {
+		return refuse(oauth.InvalidRequest, "Apps are launched by an EHR alone: launch is required.")
+	}
+	if set = e.Capabilities.Permitted(set, launched); err != nil || set.Empty() {
 		return refuse(oauth.InvalidScope, "No scope is understood.").Because("%v", err)
 	}
 	for prompt := range strings.FieldsSeq(t.Prompt) {
@@ -102,10 +114,10 @@ func (e *Endpoint) check(ctx context.Context, client *clients.Client, form oauth
 			return refuse(oauth.InvalidRequest, "prompt is not understood.")
 		}
 	}
-	if set.Has(scopes.Launch) != form.Has("launch") {
+	if set.Has(scopes.Launch) != launched {
 		return refuse(oauth.InvalidRequest, "The parameter launch and the scope launch come together.")
 	}
-	if !form.Has("launch") {
+	if !launched {
 		return nil
 	}
 	l, err := e.Launches.Take(ctx, form.Get("launch"), client.ID)
@@ -136,12 +148,21 @@ func (e *Endpoint) sendError(w http.ResponseWriter, t *Transaction, err error) e
 	if refusal.Status >= http.StatusInternalServerError {
 		return err
 	}
-	e.sendBack(w, t, url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}})
+	e.sendBack(w, t, refusalOf(refusal))
 	return nil
 }
 
-// sendBack sends the browser to the redirect URI with parameters, state and iss (SMART-088).
+func refusalOf(e *oauth.Error) url.Values {
+	return url.Values{"error": {e.Code}, "error_description": {e.Description}}
+}
+
+// sendBack sends the browser to the redirect URI with parameters.
 func (e *Endpoint) sendBack(w http.ResponseWriter, t *Transaction, with url.Values) {
+	see(w, e.backTo(t, with))
+}
+
+// backTo returns the redirect URI with parameters, state and iss (SMART-088).
+func (e *Endpoint) backTo(t *Transaction, with url.Values) string {
 	with.Set("iss", e.Base)
 	if t.State != "" {
 		with.Set("state", t.State)
@@ -150,5 +171,5 @@ func (e *Endpoint) sendBack(w http.ResponseWriter, t *Transaction, with url.Valu
 	if strings.Contains(t.Redirect, "?") {
 		separator = "&"
 	}
-	see(w, t.Redirect+separator+with.Encode())
+	return t.Redirect + separator + with.Encode()
 }

@@ -7,6 +7,7 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/limits"
@@ -37,6 +38,7 @@ type Endpoint struct {
 	// Starts limits the requests of each address, and Searches the searches of each user (SMART-482).
 	Starts, Searches *limits.Limit
 	Address          func(*http.Request) string
+	Capabilities     capabilities.Set
 	StopPath         string // of the page with the apps that have access
 }
 
@@ -60,7 +62,12 @@ func (e *Endpoint) ServeTransaction(w http.ResponseWriter, r *http.Request) erro
 	}
 	switch r.Method {
 	case http.MethodGet:
-		if step != "" && step != stepSearch {
+		switch {
+		case step == stepBack:
+			return e.serveBack(q)
+		case step == stepApp:
+			return e.serveApp(q)
+		case step != "" && step != stepSearch:
 			return pages.Fail(pages.NotFound, nil)
 		}
 		return e.advance(q)

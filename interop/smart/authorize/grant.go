@@ -1,16 +1,27 @@
 package authorize
 
 import (
+	"context"
+	"errors"
 	"net/url"
+	"time"
 
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/scopes"
 )
 
+// decision is by what a grant is made: the zero decision is the person's, on the page.
+type decision struct {
+	by    string    // grant/ID of an earlier decision, or client/ID of an approved registration
+	until time.Time // bound of offline access; zero for none
+}
+
 // grant ends the transaction with a grant and a code, in one step with its audit record, and sends the browser back to the client.
 // Of two posts of one form one succeeds.
-func (e *Endpoint) grant(q *request, p *progress, set scopes.Set) error {
+func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) error {
 	ctx := q.r.Context()
 	if !set.Useful() {
 		return denied("nothing was allowed")
@@ -24,7 +35,11 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set) error {
 	case g.Offline:
 		g.Ends = g.Made.Add(e.Lives.For(p.client).OfflineTotal)
 	case g.Online:
-		g.Ends, g.Session, g.SessionUser = p.session.Ends, p.session.ID, p.session.User
+		g.Ends = p.session.Ends
+	}
+	g.Session, g.SessionUser, g.Decision = p.session.ID, p.session.User, d.by
+	if g.Offline && !d.until.IsZero() && d.until.Before(g.Ends) {
+		g.Ends = d.until // as the person was told
 	}
 	var err error
 	if set.Has(scopes.OpenID) {
@@ -32,13 +47,8 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set) error {
 			return err
 		}
 	}
-	if set.Has(scopes.FHIRUser) {
-		if g.FHIRUser, err = e.Record.FHIRUser(ctx, p.user(), p.own); err != nil {
-			return err
-		}
-		if g.FHIRUser == "" {
-			set = set.Without(scopes.FHIRUser)
-		}
+	if set, err = e.setUser(ctx, p, &g, set); err != nil {
+		return err
 	}
 	g.Scopes = set.String()
 	event := e.event(q, p, "authorization")
@@ -50,19 +60,60 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set) error {
 	case err != nil:
 		return err
 	}
-	e.sendBack(q.w, &p.t, url.Values{"code": {code}})
+	if err := e.leave(q, p, url.Values{"code": {code}}); err != nil {
+		return err
+	}
 	return errAnswered
 }
 
 // setContext sets the launch context (SMART-370): the patient where a scope is bound to one or the launch has one, and what the
 // launch has besides.
 func (e *Endpoint) setContext(g *grants.Grant, p *progress, set scopes.Set) {
-	if set.Level("patient") || set.Has(scopes.LaunchPatient) || set.Has(scopes.Launch) {
-		g.Patient, g.Person = p.patient.ID, p.patient.Key
+	if g.Person = p.personInContext(set); g.Person != "" {
+		g.Patient = p.patient.ID
+	}
+	if p.choosesEncounter() && set.Has(scopes.LaunchEncounter) {
+		g.Encounter = p.t.Encounter
 	}
 	l := p.t.Launch
 	if l == nil {
 		return
 	}
 	g.Launched, g.Encounter, g.FHIR, g.Banner, g.Intent, g.Tenant = true, l.Encounter, l.FHIR, l.Banner, l.Intent, l.Tenant
+}
+
+// setUser sets what the client learns of who the user is. A user without a resource has no fhirUser (SMART-384), and one of whom no name is
+// known no name (SMART-381).
+func (e *Endpoint) setUser(ctx context.Context, p *progress, g *grants.Grant, set scopes.Set) (scopes.Set, error) {
+	if !set.Has(scopes.FHIRUser) && !set.Has(scopes.Profile) {
+		return set, nil
+	}
+	self, err := e.Record.Self(ctx, p.user(), p.own)
+	if errors.Is(err, record.ErrSeveral) {
+		return set, oauth.Refuse(oauth.AccessDenied, "Access was denied.").Because("%w", err)
+	}
+	if err != nil {
+		return set, err
+	}
+	if set.Has(scopes.FHIRUser) {
+		g.FHIRUser = self.Ref
+	}
+	if set.Has(scopes.Profile) {
+		g.Name = self.Name
+	}
+	if g.FHIRUser == "" {
+		set = set.Without(scopes.FHIRUser)
+	}
+	if g.Name == "" {
+		set = set.Without(scopes.Profile)
+	}
+	return set, nil
+}
+
+// personInContext returns the person key of the patient whom a grant of a set has in context; empty for none.
+func (p *progress) personInContext(set scopes.Set) string {
+	if set.Level("patient") || set.Has(scopes.LaunchPatient) || set.Has(scopes.Launch) || set.Has(scopes.LaunchEncounter) {
+		return p.patient.Key
+	}
+	return ""
 }

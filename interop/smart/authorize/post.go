@@ -21,15 +21,21 @@ func (e *Endpoint) post(q *request) error {
 		return err
 	}
 	switch {
-	case q.step == stepKind && p.session == nil:
+	case p.form == stepKind:
 		err = e.postKind(q, p)
+	case p.form == stepRole:
+		err = e.postRole(q, p)
+	case p.form == stepLeave:
+		err = denied("the person went back to the app")
 	case q.step == stepSearch && p.needsPatient():
 		err = e.postSearch(q, p)
 	case q.step == stepPatient && p.needsPatient():
 		err = e.postPatient(q, p)
-	case q.step == stepDecision && p.session != nil && !p.needsPatient():
+	case q.step == stepEncounter && len(p.encounters) > 0:
+		err = e.postEncounter(q, p)
+	case q.step == stepDecision && !p.needsPatient() && len(p.encounters) == 0:
 		err = e.postDecision(q, p)
-	case slices.Contains([]string{stepKind, stepSearch, stepPatient, stepDecision}, q.step):
+	case slices.Contains([]string{stepKind, stepRole, stepLeave, stepEncounter, stepSearch, stepPatient, stepDecision}, q.step):
 		see(q.w, Continue(q.id)) // a page that was left behind
 		return nil
 	default:
@@ -145,5 +151,5 @@ func (e *Endpoint) postDecision(q *request, p *progress) error {
 		page.Chosen = &choice
 		return e.show(q, p, http.StatusBadRequest, page)
 	}
-	return e.grant(q, p, screen.Granted(shown, page.Groups, choice))
+	return e.grant(q, p, screen.Granted(shown, page.Groups, choice), decision{})
 }

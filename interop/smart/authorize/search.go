@@ -14,7 +14,7 @@ import (
 )
 
 // denied returns the refusal of a person or of the policy (SMART-089).
-func denied(cause string) error {
+func denied(cause string) *oauth.Error {
 	return oauth.Refuse(oauth.AccessDenied, "Access was denied.").Because("%s", cause)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"carerecord/consent/policy"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/secret"
@@ -27,8 +28,15 @@ type Transaction struct {
 	Person    string         `json:"person,omitempty"`
 	Offered   []string       `json:"offered,omitempty"` // ids of the Patients that the chooser offered
 	User      string         `json:"user,omitempty"`    // who chose the patient; a choice is worth nothing to another user
-	Made      time.Time      `json:"made"`
-	Ends      time.Time      `json:"ends"`
+	// Encounter is the one that was chosen, or noEncounter, of the Patient EncounterOf.
+	Encounter   string `json:"encounter,omitempty"`
+	EncounterOf string `json:"encounterOf,omitempty"`
+	// Role is the one that the user RoleOf chose.
+	Role   policy.RoleAt `json:"role,omitzero"`
+	RoleOf string        `json:"roleOf,omitempty"`
+	Posted bool          `json:"posted,omitempty"` // the browser has sent a form of a page
+	Made   time.Time     `json:"made"`
+	Ends   time.Time     `json:"ends"`
 }
 
 const (
@@ -36,9 +44,9 @@ const (
 	unbound           = "-" // in place of the browser, for a request that came by a post of another site
 )
 
-// life is how long a transaction is open, and maxOpen how many a browser may have (SMART-094).
+// Life is how long a transaction is open, and maxOpen how many a browser may have (SMART-094).
 const (
-	life    = 10 * time.Minute
+	Life    = 10 * time.Minute
 	maxOpen = 10
 )
 
@@ -119,8 +127,9 @@ func (e *Endpoint) bind(ctx context.Context, browser, id string) (ledger.Value[T
 	return ledger.Decode[Transaction](w.Key, w.Value)
 }
 
-// change stores a changed transaction. It returns errEnded if another request changed it meanwhile.
+// change stores a transaction that a form has changed. It returns errEnded if another request changed it meanwhile.
 func (e *Endpoint) change(ctx context.Context, v ledger.Value[Transaction], to Transaction) error {
+	to.Posted = true
 	v.Content = to
 	w, err := v.Change(to.Ends)
 	if err != nil {
@@ -131,4 +140,27 @@ func (e *Endpoint) change(ctx context.Context, v ledger.Value[Transaction], to T
 		return errEnded
 	}
 	return err
+}
+
+// EndOthers ends the transactions of a browser in which people of a kind sign in, but for one (SMART-160).
+func (e *Endpoint) EndOthers(ctx context.Context, browser, but string, kind session.Kind) error {
+	if browser == "" {
+		return nil
+	}
+	for raw, err := range e.Grants.Ledger.State.Values(ctx, transactionPrefix+browser+"/") {
+		if err != nil {
+			return err
+		}
+		v, err := ledger.Decode[Transaction](raw.Key, raw.Value)
+		if err != nil {
+			return err
+		}
+		if v.Content.Kind != kind || raw.Key == e.key(browser, but) {
+			continue
+		}
+		if _, err := e.Grants.Ledger.State.Take(ctx, raw.Key); err != nil && !ledger.Missing(err) {
+			return err
+		}
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -195,7 +196,7 @@ func (a *assertion) send(t *testing.T, d *desk) (clientauth.Result, error) {
 	return d.ask("", form)
 }
 
-// TestAssertions: what an assertion must and must not be (SMART-330 to 337, T24, T42, T43).
+// TestAssertions: what an assertion must and must not be (SMART-330 to 337, SMART-T24, SMART-T43).
 func TestAssertions(t *testing.T) {
 	d := newDesk(t)
 	id := d.ids[clients.Backend]
@@ -284,7 +285,48 @@ func TestAssertions(t *testing.T) {
 	}
 }
 
-// TestUsedOnce: of 20 uses of one assertion at once, by two servers, one wins (SMART-333).
+// TestKeysByURL: the keys of a client with a URL are those that are there; the header may name this URL and no other (SMART-058, 334,
+// 338, SMART-T24).
+func TestKeysByURL(t *testing.T) {
+	d := newDesk(t)
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: d.rsaKey.Public(), KeyID: "r"}, {Key: d.ecKey.Public(), KeyID: "e"}}}
+	published := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { must(t, json.NewEncoder(w).Encode(set)) }))
+	t.Cleanup(published.Close)
+	d.Clients.Rules.Loopback = true
+	added, err := d.Clients.Add(t.Context(), "ann", clients.Client{Name: "u", Kind: clients.Backend, Scopes: "system/*.rs", Purposes: []string{"TREAT"}, KeysURL: published.URL})
+	must(t, err)
+	_, err = d.Clients.Approve(t.Context(), "bob", added.ID, added.Digest())
+	must(t, err)
+	for name, c := range map[string]struct {
+		change func(*assertion)
+		good   bool
+	}{
+		"no jku":             {func(*assertion) {}, true},
+		"the registered jku": {func(a *assertion) { a.header["jku"] = published.URL }, true},
+		"another path":       {func(a *assertion) { a.header["jku"] = published.URL + "/keys" }, false},
+		"another host":       {func(a *assertion) { a.header["jku"] = "https://evil.example/keys" }, false},
+		"an unknown kid":     {func(a *assertion) { a.header["kid"] = "x" }, false},
+		"another type":       {func(a *assertion) { a.header["kid"] = "e" }, false},
+	} {
+		a := d.assertion(added.ID, name)
+		c.change(a)
+		if got, err := a.send(t, d); (err == nil) != c.good || c.good && got.Client.ID != added.ID {
+			t.Errorf("SMART-334: %s: got %v, want success: %v", name, err, c.good)
+		}
+	}
+	set.Keys[1].KeyID = "r" // one kid for two keys: the whole set is refused
+	d.now = d.now.Add(time.Hour)
+	if _, err := d.assertion(added.ID, "double").send(t, d); err == nil {
+		t.Error("SMART-334, SMART-T24: a set with a double kid is used")
+	}
+	set.Keys = set.Keys[:0] // the client has withdrawn its keys
+	d.now = d.now.Add(time.Hour)
+	if _, err := d.assertion(added.ID, "withdrawn").send(t, d); err == nil {
+		t.Error("SMART-338: a key that was withdrawn is used")
+	}
+}
+
+// TestUsedOnce: of 20 uses of one assertion at once, by two servers, one wins (SMART-333, SMART-T24).
 func TestUsedOnce(t *testing.T) {
 	d := newDesk(t)
 	a := d.assertion(d.ids[clients.Backend], "once")

@@ -94,6 +94,10 @@ type Client struct {
 	// Confirmed: an administrator approved the scopes for clinicians, who see no consent screen
 	// (SMART-220).
 	Confirmed bool `json:"confirmed,omitempty"`
+	// Intents are those that a launch may name (SMART-130). NoPatientChoice: a launch without a patient is refused where a
+	// patient/ scope needs one, and nobody chooses (SMART-128).
+	Intents         []string `json:"intents,omitempty"`
+	NoPatientChoice bool     `json:"noPatientChoice,omitempty"`
 
 	Flow     string `json:"flow,omitempty"`     // of a backend client
 	IDPrefix string `json:"idPrefix,omitempty"` // id space of a source system (CON-1303)

@@ -24,7 +24,10 @@ type Registry struct {
 	Rules   Rules
 	// OneOperator permits an approval by who proposed it: of a demonstration, which one person runs.
 	OneOperator bool
-	cache       decoded
+	// ServesKind reports whether clients of a kind are served; nil: all are (SMART-006).
+	ServesKind func(Kind) bool
+	cache      decoded
+	origins    keptOrigins
 }
 
 // The errors of a Registry that a caller may tell apart.
@@ -50,7 +53,7 @@ func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
 // Serving returns a client whose requests are served now; ErrUnknown for any other (SMART-050).
 func (r *Registry) Serving(ctx context.Context, id string) (*Client, error) {
 	c, err := r.Get(ctx, id)
-	if err == nil && !c.Serves(r.Ledger.Now()) {
+	if err == nil && (!c.Serves(r.Ledger.Now()) || r.ServesKind != nil && !r.ServesKind(c.Kind)) {
 		return nil, ErrUnknown
 	}
 	return c, err
@@ -71,13 +74,6 @@ func (r *Registry) List(ctx context.Context) ([]*Client, error) {
 	}
 	slices.SortFunc(all, func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
-}
-
-// Allows reports whether a web page of an origin may call on behalf of some active client (SMART-472).
-func (r *Registry) Allows(ctx context.Context, origin string) (bool, error) {
-	all, err := r.List(ctx)
-	now := r.Ledger.Now()
-	return slices.ContainsFunc(all, func(c *Client) bool { return c.Serves(now) && slices.Contains(c.Origins, origin) }), err
 }
 
 // Add proposes a client and returns it, pending, with its new id (SMART-053).

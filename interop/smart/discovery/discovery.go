@@ -9,8 +9,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"carerecord/interop/smart/capabilities"
 )
 
 // Config describes the server.
@@ -18,7 +21,8 @@ type Config struct {
 	Base string // the FHIR base, which is the issuer (SMART-001)
 	Site string // the address of the site, without /fhir
 	// Users: people can sign in, so the code flow works. Without it, backend clients alone are served.
-	Users bool
+	Users     bool
+	Endpoints Endpoints
 	// Capabilities are those of SMART that work.
 	Capabilities []string
 	// Scopes are examples of scopes that work (SMART-026).
@@ -26,6 +30,9 @@ type Config struct {
 	// Keys returns the public keys that are published now.
 	Keys func() jose.JSONWebKeySet
 }
+
+// Endpoints are the absolute URLs of the endpoints. Those for people are empty where nobody can sign in.
+type Endpoints struct{ Authorize, Token, Introspect, Revoke, Manage string }
 
 // Documents are the discovery documents.
 type Documents struct {
@@ -41,25 +48,34 @@ type document struct {
 // New makes the documents.
 func New(c Config) (*Documents, error) {
 	common := map[string]any{
-		"issuer":                                c.Base,
-		"jwks_uri":                              c.Site + "/oauth/jwks.json",
-		"token_endpoint":                        c.Site + "/oauth/token",
-		"introspection_endpoint":                c.Site + "/oauth/introspect",
-		"revocation_endpoint":                   c.Site + "/oauth/revoke",
-		"scopes_supported":                      c.Scopes,
-		"response_types_supported":              []string{"code"},
-		"code_challenge_methods_supported":      []string{"S256"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "private_key_jwt"},
+		"issuer":                           c.Base,
+		"jwks_uri":                         c.Site + "/oauth/jwks.json",
+		"token_endpoint":                   c.Endpoints.Token,
+		"introspection_endpoint":           c.Endpoints.Introspect,
+		"revocation_endpoint":              c.Endpoints.Revoke,
+		"scopes_supported":                 c.Scopes,
+		"response_types_supported":         []string{"code"},
+		"code_challenge_methods_supported": []string{"S256"},
 		"token_endpoint_auth_signing_alg_values_supported": []string{"RS384", "ES384"},
 		"grant_types_supported":                            []string{"authorization_code", "client_credentials"},
 	}
 	if c.Users {
-		common["authorization_endpoint"] = c.Site + "/oauth/authorize"
+		common["authorization_endpoint"] = c.Endpoints.Authorize
+		common["management_endpoint"] = c.Endpoints.Manage
 	} else {
 		common["grant_types_supported"] = []string{"client_credentials"}
+	}
+	if !slices.Contains(c.Capabilities, capabilities.SignOn) { // SMART-024
 		delete(common, "issuer")
 		delete(common, "jwks_uri")
 	}
+	var methods []string // SMART-025
+	for _, m := range [][2]string{{capabilities.ClientSymmetric, "client_secret_basic"}, {capabilities.ClientAsymmetric, "private_key_jwt"}} {
+		if slices.Contains(c.Capabilities, m[0]) {
+			methods = append(methods, m[1])
+		}
+	}
+	common["token_endpoint_auth_methods_supported"] = methods
 	d := &Documents{published: c.Keys}
 	var err error
 	if d.smart, err = with(common, map[string]any{"capabilities": c.Capabilities}); err != nil {
@@ -68,7 +84,7 @@ func New(c Config) (*Documents, error) {
 	openID := map[string]any{
 		"issuer": c.Base, "jwks_uri": c.Site + "/oauth/jwks.json",
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
-		"claims_supported": []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser"},
+		"claims_supported": []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser", "name"},
 		"authorization_response_iss_parameter_supported": true,
 		"grant_types_supported":                          []string{"authorization_code", "client_credentials", "refresh_token"},
 	}

@@ -38,6 +38,24 @@ func (s *Store) end(ctx context.Context, g ledger.Value[Grant], e ledger.Event, 
 	return s.Ledger.Write(ctx, e, w)
 }
 
+// SetPatient stores the id of the Patient in context of a grant, which is another one of the same person.
+func (s *Store) SetPatient(ctx context.Context, changed *Grant, request, address string) error {
+	for {
+		g, err := read[Grant](ctx, s, grantPrefix+changed.ID)
+		if err != nil {
+			return err
+		}
+		g.Content.Patient = changed.Patient
+		w, err := g.Change(g.Content.Ends.Add(keepExpired))
+		if err != nil {
+			return err
+		}
+		if err := s.Ledger.Write(ctx, g.Content.Event("context-change", request, address), w); !ledger.Changed(err) {
+			return err
+		}
+	}
+}
+
 // ErrOther: the token is another client's.
 var ErrOther = errors.New("the token is of another client")
 

@@ -21,7 +21,7 @@ type Grant struct {
 	Issuer   string    `json:"issuer,omitempty"`  // at which the user signed in
 	Subject  string    `json:"subject,omitempty"` // sub of ID tokens: random for each user (SMART-382)
 	AuthTime time.Time `json:"authTime,omitzero"`
-	// Session and SessionUser name the browser session on which online access depends (SMART-348).
+	// Session and SessionUser name the browser session in which the grant was made, and on which online access depends (SMART-348).
 	Session     string       `json:"session,omitempty"`
 	SessionUser session.User `json:"sessionUser,omitzero"`
 	// Requested and Scopes are scope strings. Scopes is exactly what was granted, in the form in which
@@ -34,14 +34,18 @@ type Grant struct {
 	Role         string `json:"role,omitempty"`
 	Organisation string `json:"organisation,omitempty"`
 	Context      `json:"context,omitzero"`
-	FHIRUser     string    `json:"fhirUser,omitempty"` // relative reference
-	Offline      bool      `json:"offline,omitempty"`
-	Online       bool      `json:"online,omitempty"`
-	Texts        string    `json:"texts,omitempty"` // version of the texts of the consent page
-	Made         time.Time `json:"made"`
-	Ends         time.Time `json:"ends"`
-	Ended        time.Time `json:"ended,omitzero"` // before its time
-	EndedBy      string    `json:"endedBy,omitempty"`
+	FHIRUser     string `json:"fhirUser,omitempty"` // relative reference
+	Name         string `json:"name,omitempty"`     // of the user, for ID tokens; only with the scope profile
+	Offline      bool   `json:"offline,omitempty"`
+	Online       bool   `json:"online,omitempty"`
+	Texts        string `json:"texts,omitempty"` // version of the texts of the consent page
+	// Decision is empty where the user decided on a page. Else it is grant/ID for a decision that was repeated without one
+	// (SMART-222), or client/ID where the registration has the approval (SMART-220).
+	Decision string    `json:"decision,omitempty"`
+	Made     time.Time `json:"made"`
+	Ends     time.Time `json:"ends"`
+	Ended    time.Time `json:"ended,omitzero"` // before its time
+	EndedBy  string    `json:"endedBy,omitempty"`
 }
 
 // Context is the launch context of a grant (SMART-370 to 376).

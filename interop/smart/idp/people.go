@@ -3,6 +3,7 @@ package idp
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
@@ -25,15 +26,21 @@ func PeopleOf(f *policy.Folder, kind session.Kind) []Person {
 	for _, p := range f.People {
 		person := Person{Subject: p.Subject, Name: p.User, Level: p.Level, NHSNumber: p.Patient, BirthDate: p.BirthDate}
 		switch {
-		case p.Kind == "patient" && kind == session.Patient:
+		case p.Kind == policy.KindPatient && kind == session.Patient:
 			person.Detail = p.Patient
-		case p.Kind == "administrator" && kind == session.Administrator:
+		case p.Kind == policy.KindProxy && kind == session.Patient:
+			person.Detail = "Acts for others"
+		case p.Kind == policy.KindStaff && kind == session.Staff:
+			var roles []string
+			for _, r := range p.AllRoles() {
+				role, _ := f.Role(r.Role)
+				organisation, _ := f.Organisation(r.Organisation)
+				roles = append(roles, role.Name+", "+organisation.Name)
+			}
+			person.Detail = strings.Join(roles, "; ")
+		case p.Kind == policy.KindAdministrator && kind == session.Administrator:
 			role, _ := f.Role(p.Role)
 			person.Detail = role.Name
-		case p.Kind == "clinician" && kind == session.Staff:
-			role, _ := f.Role(p.Role)
-			organisation, _ := f.Organisation(p.Organisation)
-			person.Detail = role.Name + ", " + organisation.Name
 		default:
 			continue
 		}

@@ -87,7 +87,7 @@ func (p *Provider) Issuer(client *http.Client) signin.Issuer {
 		Name: p.cfg.Name, Kind: p.cfg.Kind, Issuer: p.issuer, ClientID: p.client, Key: p.cfg.ClientKey, Scopes: []string{"openid", "profile"},
 		Algorithms: []jose.SignatureAlgorithm{p.algorithm()}, Assurance: signin.AssuranceSample, Levels: levels(),
 		Claims: map[signin.Claim]string{signin.ClaimName: "name", signin.ClaimNHSNumber: "nhs_number", signin.ClaimBirthDate: "birthdate"},
-		Client: client,
+		Client: client, LogsOut: true,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"carerecord/consent/policy"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
@@ -24,6 +25,7 @@ type Endpoint struct {
 	Auth   *clientauth.Authenticator
 	Grants *grants.Store
 	Issuer string // of ID tokens: the FHIR base
+	Policy *policy.Folder
 	// Calls limits the requests of each caller (SMART-482).
 	Calls *limits.Limit
 }
@@ -50,14 +52,16 @@ type extensions struct {
 }
 
 type iua struct {
-	Purpose      []code `json:"purpose_of_use,omitempty"`
-	Role         []code `json:"subject_role,omitempty"`
-	Organisation string `json:"subject_organization_id,omitempty"`
+	Purpose        []code `json:"purpose_of_use,omitempty"`
+	Role           []code `json:"subject_role,omitempty"`
+	Organisation   string `json:"subject_organization,omitempty"` // name
+	OrganisationID string `json:"subject_organization_id,omitempty"`
 }
 
 type code struct {
-	System string `json:"system,omitempty"`
-	Code   string `json:"code"`
+	System  string `json:"system,omitempty"`
+	Code    string `json:"code"`
+	Display string `json:"display,omitempty"`
 }
 
 // Serve answers POST /oauth/introspect.
@@ -127,10 +131,7 @@ func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, 
 	g := &active.Grant
 	a := answer{Active: true, Scope: active.ScopeString(), ClientID: g.Client, Expires: active.Ends.Unix(), Issued: active.Made.Unix(), Type: "Bearer", Audience: e.Issuer,
 		Context:    token.ContextOf(g),
-		Extensions: &extensions{IUA: iua{Purpose: []code{{"http://terminology.hl7.org/CodeSystem/v3-ActReason", g.Purpose}}, Organisation: g.Organisation}}}
-	if g.Role != "" {
-		a.Extensions.IUA.Role = []code{{Code: g.Role}}
-	}
+		Extensions: &extensions{e.userAccess(g, active.Client)}}
 	granted, err := scopes.Stored(a.Scope)
 	if err != nil {
 		return answer{}, "", err
@@ -142,6 +143,28 @@ func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, 
 		}
 	}
 	return a, g.Client, nil
+}
+
+// The code systems of purposes and of job roles.
+const (
+	actReason = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+	jobRole   = "https://fhir.hl7.org.uk/CodeSystem/UKCore-SDSJobRoleName"
+)
+
+// userAccess returns purpose, role and organisation of a grant: those of the user, or the organisation of a backend client.
+func (e *Endpoint) userAccess(g *grants.Grant, client *clients.Client) iua {
+	out := iua{Purpose: []code{{System: actReason, Code: g.Purpose}}, OrganisationID: g.Organisation}
+	if g.User == "" {
+		out.OrganisationID = client.Organisation
+	}
+	if o, ok := e.Policy.Organisation(out.OrganisationID); ok {
+		out.Organisation = o.Name
+	}
+	if g.Role != "" {
+		role, _ := e.Policy.Role(g.Role) // a role that is not in the policy has no name
+		out.Role = []code{{System: jobRole, Code: g.Role, Display: role.Name}}
+	}
+	return out
 }
 
 // storeError returns nil for an inactive token, and 503 for an error of the store.

@@ -104,21 +104,21 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestFetchRefused: what a URL of keys must not do (SMART-335, T25).
+// TestFetchRefused: what a URL of keys must not do (SMART-335, SMART-T25).
 func TestFetchRefused(t *testing.T) {
 	good := keySet(t, "a")
 	for name, c := range map[string]struct {
 		change func(*publisher)
 	}{
-		"a redirect":           {func(p *publisher) { p.status = 302 }},
-		"a long answer":        {func(p *publisher) { p.body = append(good, strings.Repeat(" ", 300<<10)...) }},
-		"an error":             {func(p *publisher) { p.status = 404 }},
-		"no key set":           {func(p *publisher) { p.body = []byte("<html>") }},
-		"a symmetric key":      {func(p *publisher) { p.body = []byte(`{"keys":[{"kty":"oct","k":"AAAA","kid":"a"}]}`) }},
-		"a server that ended":  {func(p *publisher) { p.Close() }},
-		"two keys of one kid":  {func(p *publisher) { p.body = keySet(t, "a", "a") }},
-		"no keys in the set":   {func(p *publisher) { p.body = []byte(`{"keys":[]}`) }},
-		"a compressed answer?": {func(p *publisher) { p.body = []byte("\x1f\x8b\x08\x00") }},
+		"a redirect":          {func(p *publisher) { p.status = 302 }},
+		"a long answer":       {func(p *publisher) { p.body = append(good, strings.Repeat(" ", 300<<10)...) }},
+		"an error":            {func(p *publisher) { p.status = 404 }},
+		"no key set":          {func(p *publisher) { p.body = []byte("<html>") }},
+		"a symmetric key":     {func(p *publisher) { p.body = []byte(`{"keys":[{"kty":"oct","k":"AAAA","kid":"a"}]}`) }},
+		"a server that ended": {func(p *publisher) { p.Close() }},
+		"two keys of one kid": {func(p *publisher) { p.body = keySet(t, "a", "a") }},
+		"no keys in the set":  {func(p *publisher) { p.body = []byte(`{"keys":[]}`) }},
+		"a compressed answer": {func(p *publisher) { p.body = []byte("\x1f\x8b\x08\x00") }},
 	} {
 		p := publish(t, good)
 		c.change(p)
@@ -138,7 +138,37 @@ func TestFetchRefused(t *testing.T) {
 	}
 }
 
-// TestAddresses: only public addresses are dialled (SMART-335, T25).
+// TestSlowKeys: an answer that never ends, and one that never begins, end after the time of a fetch (SMART-335, SMART-T25).
+func TestSlowKeys(t *testing.T) {
+	t.Parallel()
+	for name, endless := range map[string]bool{"a byte at a time": true, "nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for endless {
+					if _, err := w.Write([]byte(" ")); err != nil {
+						return
+					}
+					w.(http.Flusher).Flush()
+					select {
+					case <-r.Context().Done():
+						return
+					case <-time.After(50 * time.Millisecond):
+					}
+				}
+				<-r.Context().Done()
+			}))
+			s.Start()
+			defer s.Close()
+			cache := &Cache{HTTP: NewClient(true), Loopback: true, Clock: time.Now}
+			if keys, err := cache.Keys(t.Context(), s.URL, "a"); err == nil {
+				t.Errorf("got %d keys", len(keys))
+			}
+		})
+	}
+}
+
+// TestAddresses: only public addresses are dialled (SMART-335, SMART-T25).
 func TestAddresses(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"8.8.8.8": true, "[2a00:1450::1]": true, "127.0.0.1": false, "127.9.9.9": false, "10.0.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false,

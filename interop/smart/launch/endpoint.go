@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
@@ -19,12 +21,14 @@ import (
 
 // Endpoint is the launch API (SMART-120): a registered EHR announces a launch and gets the link to open.
 type Endpoint struct {
-	Book    *Book
-	Grants  *grants.Store
-	Base    string // the FHIR base, for iss
-	Address func(*http.Request) string
-	// Resolve checks a launch as its user sees the record, and fills in the person of the patient: the user is known and of
-	// the launcher's organisation, the Patient and the Encounter are visible, and the Encounter is the patient's (SMART-127).
+	Book         *Book
+	Grants       *grants.Store
+	Base         string // the FHIR base, for iss
+	Address      func(*http.Request) string
+	Capabilities capabilities.Set
+	// Resolve checks a launch as its user sees the record, and fills in the patient and its person: the user is known and of
+	// the launcher's organisation, the Patient, the Encounter and what fhirContext refers to are visible, and the Encounter is the
+	// patient's (SMART-127). An NHS number names one person (SMART-129).
 	// It returns ErrInconsistent if not.
 	Resolve func(ctx context.Context, l *Launch, client *clients.Client) error
 }
@@ -38,6 +42,7 @@ type announcement struct {
 	LaunchURL string          `json:"launch_url,omitempty"` // one of the client's; may be empty if it has one
 	User      string          `json:"user"`
 	Patient   string          `json:"patient,omitempty"`
+	NHSNumber string          `json:"nhs_number,omitempty"` // in place of patient
 	Encounter string          `json:"encounter,omitempty"`
 	FHIR      json.RawMessage `json:"fhirContext,omitempty"`
 	Banner    *bool           `json:"need_patient_banner,omitempty"`
@@ -58,6 +63,9 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err := dec.Decode(&a); err != nil {
 		return oauth.Refuse(oauth.InvalidRequest, "The body must be a JSON object with client_id and user.").Because("%w", err)
 	}
+	if err := e.unsupported(&a); err != nil {
+		return err
+	}
 	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
 	if errors.Is(err, clients.ErrUnknown) {
 		return inconsistent("an unknown client")
@@ -69,7 +77,16 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if refused != nil {
 		return refused
 	}
-	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Encounter: a.Encounter,
+	number, valid := fhir.CleanNHSNumber(a.NHSNumber)
+	switch {
+	case a.NHSNumber != "" && a.Patient != "":
+		return oauth.Refuse(oauth.InvalidRequest, "patient and nhs_number do not come together.")
+	case a.NHSNumber != "" && !valid:
+		return inconsistent("nhs_number is no NHS number")
+	case a.Intent != "" && !slices.Contains(client.Intents, a.Intent):
+		return inconsistent("the intent was not agreed with the client")
+	}
+	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
 		FHIR: a.FHIR, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant}
 	if err := checkContext(a.FHIR); err != nil {
 		return err
@@ -88,6 +105,20 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+url.Values{"iss": {e.Base}, "launch": {handle}}.Encode(), "&")
 	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": target.String()})
+}
+
+// unsupported refuses the parts of an announcement whose capabilities are off (SMART-006).
+func (e *Endpoint) unsupported(a *announcement) error {
+	for _, part := range []struct {
+		sent             bool
+		name, capability string
+	}{{a.Patient != "" || a.NHSNumber != "", "patient", capabilities.ContextEHRPatient}, {a.Encounter != "", "encounter", capabilities.ContextEHREncounter},
+		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}} {
+		if part.sent && !e.Capabilities.Has(part.capability) {
+			return oauth.Refuse(oauth.InvalidRequest, part.name+" is not supported here.")
+		}
+	}
+	return nil
 }
 
 // launcher returns the client of the request: it has the right __launch, and a token with that scope.

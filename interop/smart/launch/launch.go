@@ -20,6 +20,7 @@ type Launch struct {
 	User         string          `json:"user"`         // who must sign in, of the policy folder
 	Organisation string          `json:"organisation"` // of the launcher
 	Patient      string          `json:"patient,omitempty"`
+	Number       string          `json:"-"`                // NHS number that the launcher gave in place of a Patient
 	Person       string          `json:"person,omitempty"` // person key of the Patient
 	Encounter    string          `json:"encounter,omitempty"`
 	FHIR         json.RawMessage `json:"fhirContext,omitempty"`
@@ -31,8 +32,8 @@ type Launch struct {
 
 const prefix = "smart/launch/"
 
-// life is how long a handle is valid (SMART-121).
-const life = 5 * time.Minute
+// Life is how long a handle is valid (SMART-121).
+const Life = 5 * time.Minute
 
 // Book keeps launches. It is safe for concurrent use.
 type Book struct {
@@ -46,7 +47,7 @@ var ErrUnknown = errors.New("the launch is not known")
 // Announce stores a launch and returns its handle.
 func (b *Book) Announce(ctx context.Context, e ledger.Event, l Launch) (string, error) {
 	handle := secret.New(secret.LaunchHandle)
-	l.Ends = b.Ledger.Now().Add(life)
+	l.Ends = b.Ledger.Now().Add(Life)
 	w, err := ledger.New(prefix+b.Secrets.Of(handle), l, l.Ends)
 	if err != nil {
 		return "", err

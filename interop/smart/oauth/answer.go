@@ -9,14 +9,21 @@ import (
 // Handler answers a request or returns an error, which Serve makes an answer of.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
+// Answers makes the answers of OAuth endpoints. It is safe for concurrent use.
+type Answers struct {
+	Log *slog.Logger
+	// Help is the address of a page about the error codes, for error_uri (SMART-316); empty for none.
+	Help string
+}
+
 // Serve returns an http.HandlerFunc. Errors are JSON (RFC 6749, section 5.2), a panic is a 500
 // without internals (SMART-480), and the log gets causes but nothing of the request (SMART-495).
-func Serve(log *slog.Logger, h Handler) http.HandlerFunc {
+func (a Answers) Serve(h Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
-				log.Error("an OAuth endpoint failed", "path", r.URL.Path, "panic", p)
-				WriteError(w, AsError(nil))
+				a.Log.Error("an OAuth endpoint failed", "path", r.URL.Path, "panic", p)
+				a.WriteError(w, AsError(nil))
 			}
 		}()
 		err := h(w, r)
@@ -25,11 +32,11 @@ func Serve(log *slog.Logger, h Handler) http.HandlerFunc {
 		}
 		e := AsError(err)
 		if e.Status >= 500 {
-			log.Error("an OAuth endpoint failed", "path", r.URL.Path, "error", err)
+			a.Log.Error("an OAuth endpoint failed", "path", r.URL.Path, "error", err)
 		} else {
-			log.Info("an OAuth request was refused", "path", r.URL.Path, "code", e.Code, "reason", e.Cause)
+			a.Log.Info("an OAuth request was refused", "path", r.URL.Path, "code", e.Code, "reason", e.Cause)
 		}
-		WriteError(w, e)
+		a.WriteError(w, e)
 	}
 }
 
@@ -55,10 +62,13 @@ func NoStore(h http.Header) {
 }
 
 // WriteError answers with an error.
-func WriteError(w http.ResponseWriter, e *Error) {
+func (a Answers) WriteError(w http.ResponseWriter, e *Error) {
 	for name, values := range e.Header {
 		w.Header()[name] = values
 	}
-	// A map of strings can be written as JSON.
-	_ = WriteJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": e.Description})
+	body := map[string]string{"error": e.Code, "error_description": e.Description}
+	if a.Help != "" {
+		body["error_uri"] = a.Help
+	}
+	_ = WriteJSON(w, e.Status, body) // a map of strings can be written as JSON
 }

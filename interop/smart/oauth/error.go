@@ -27,6 +27,12 @@ const (
 	RequestURINotSupported  = "request_uri_not_supported"
 )
 
+// Codes returns the error codes, in the order of the standards.
+func Codes() []string {
+	return []string{InvalidRequest, InvalidClient, InvalidGrant, InvalidScope, UnauthorizedClient, UnsupportedGrantType, UnsupportedResponseType, UnsupportedTokenType,
+		AccessDenied, ServerError, TemporarilyUnavailable, LoginRequired, ConsentRequired, InteractionRequired, RequestNotSupported, RequestURINotSupported}
+}
+
 // Error is a refusal. Code and Description are sent; Description is plain ASCII without anything of
 // a request, a person or a secret (SMART-316). Cause is for the log and the audit trail alone.
 type Error struct {

@@ -81,13 +81,13 @@ func TestErrors(t *testing.T) {
 	}{
 		"SMART-316: a refusal": {func(http.ResponseWriter, *http.Request) error {
 			return oauth.Refuse("invalid_grant", "No.").Because("code %s", "SECRET")
-		}, 400, `{"error":"invalid_grant","error_description":"No."}`},
-		"SMART-480: a fault":          {func(http.ResponseWriter, *http.Request) error { return errors.New("SECRET") }, 500, `{"error":"server_error","error_description":"The server failed."}`},
-		"SMART-480: a panic":          {func(http.ResponseWriter, *http.Request) error { panic("SECRET") }, 500, `{"error":"server_error","error_description":"The server failed."}`},
-		"SMART-413: an unready store": {func(http.ResponseWriter, *http.Request) error { return oauth.Unavailable(errors.New("SECRET")) }, 503, `{"error":"temporarily_unavailable","error_description":"The server cannot answer now. Try again."}`},
+		}, 400, `{"error":"invalid_grant","error_description":"No.","error_uri":"https://x.example/help"}`},
+		"SMART-480: a fault":          {func(http.ResponseWriter, *http.Request) error { return errors.New("SECRET") }, 500, `{"error":"server_error","error_description":"The server failed.","error_uri":"https://x.example/help"}`},
+		"SMART-480: a panic":          {func(http.ResponseWriter, *http.Request) error { panic("SECRET") }, 500, `{"error":"server_error","error_description":"The server failed.","error_uri":"https://x.example/help"}`},
+		"SMART-413: an unready store": {func(http.ResponseWriter, *http.Request) error { return oauth.Unavailable(errors.New("SECRET")) }, 503, `{"error":"temporarily_unavailable","error_description":"The server cannot answer now. Try again.","error_uri":"https://x.example/help"}`},
 	} {
 		w := httptest.NewRecorder()
-		oauth.Serve(log, c.h)(w, httptest.NewRequest("POST", "/oauth/token", nil))
+		oauth.Answers{Log: log, Help: "https://x.example/help"}.Serve(c.h)(w, httptest.NewRequest("POST", "/oauth/token", nil))
 		if got := w.Body.String(); w.Code != c.status || got != c.body {
 			t.Errorf("%s: got %d %s, want %d %s", name, w.Code, got, c.status, c.body)
 		}

@@ -16,6 +16,7 @@ import (
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/resource"
@@ -43,10 +44,10 @@ type Patient struct {
 	Number    string // NHS number; empty for none
 }
 
-// principal returns the Principal of the user, for reads of some types.
+// principal returns the Principal of the user, for reads.
 func (r *Record) principal(ctx context.Context, u User) (consent.Principal, error) {
 	g := grants.Grant{User: u.Person.User, Client: u.Client.ID, Organisation: u.Person.Organisation, Role: u.Person.Role, Purpose: u.Purpose,
-		Scopes: "user/Patient.rs user/Encounter.r user/Practitioner.rs"}
+		Scopes: "user/*.rs"}
 	return r.Verifier.Principal(ctx, &grants.Active{Grant: g, Client: u.Client}, "")
 }
 
@@ -81,10 +82,27 @@ func (r *Record) Visible(ctx context.Context, u User, id string) (out Patient, e
 	}
 	err = r.read(ctx, u, "Patient", consent.PermitRead, consent.NamedPatient{ID: id}, func(v *consent.View) error {
 		d, err := v.Get(ctx, store.Ref{Type: "Patient", ID: id})
-		if err == nil {
+		if err == nil && !d.Deleted() {
 			out = patientOf(v, d)
 		}
 		return err
+	})
+	return out, hidden(err)
+}
+
+// PatientOf returns a Patient of a person, by person key, that the user may see: the one with an id if it is one, else the lead.
+// It returns "" for none.
+func (r *Record) PatientOf(ctx context.Context, u User, id, person string) (out string, err error) {
+	err = r.read(ctx, u, "Patient", consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
+		p, err := v.PersonByKey(ctx, person)
+		if err != nil || p == nil {
+			return err
+		}
+		out = p.Patients[0].Ref.ID
+		if slices.ContainsFunc(p.Patients, func(d store.Doc) bool { return d.Ref.ID == id }) {
+			out = id
+		}
+		return nil
 	})
 	return out, hidden(err)
 }
@@ -193,40 +211,25 @@ func (r *Record) EncounterOf(ctx context.Context, u User, encounter, person stri
 	}
 	err = r.read(ctx, u, "Encounter", consent.PermitRead, consent.NamedPatient{}, func(v *consent.View) error {
 		d, err := v.Get(ctx, store.Ref{Type: "Encounter", ID: encounter})
-		is = err == nil && slices.Contains(index.Owners(d.Keys), person)
+		is = err == nil && !d.Deleted() && slices.Contains(index.Owners(d.Keys), person)
 		return err
 	})
 	return is, hidden(err)
 }
 
-// sdsUserID is the system of the numbers of staff (SMART-441).
-const sdsUserID = "https://fhir.nhs.uk/Id/sds-user-id"
-
-// FHIRUser returns the relative reference of the resource that is the user (SMART-383): "" for one who has none, or several
-// (SMART-384, 443).
-func (r *Record) FHIRUser(ctx context.Context, u User, own Patient) (string, error) {
-	if u.Person.Kind == clients.ForPatients {
-		if own.ID == "" {
-			return "", nil
-		}
-		return "Patient/" + own.ID, nil
+// Sees reports whether the user may see a resource.
+func (r *Record) Sees(ctx context.Context, u User, ref store.Ref) (sees bool, err error) {
+	if !r4.IsResource(ref.Type) || !fhir.ValidID(ref.ID) {
+		return false, nil
 	}
-	where, err := r.Guard.Index().Predicate(index.Query{Type: "Practitioner", Name: "identifier", Values: []string{sdsUserID + "|" + index.Escape(u.Person.Subject)}})
-	if err != nil {
-		return "", fmt.Errorf("find a Practitioner: %w", err)
+	named := consent.NamedPatient{}
+	if ref.Type == "Patient" {
+		named.ID = ref.ID
 	}
-	var ids []string
-	err = r.read(ctx, u, "Practitioner", consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
-		for d, err := range v.Scan(ctx, store.Query{Type: "Practitioner", Where: where}) {
-			if err != nil {
-				return err
-			}
-			ids = append(ids, d.Ref.ID)
-		}
-		return nil
+	err = r.read(ctx, u, ref.Type, consent.PermitRead, named, func(v *consent.View) error {
+		d, err := v.Get(ctx, ref)
+		sees = err == nil && !d.Deleted()
+		return err
 	})
-	if err != nil || len(ids) != 1 {
-		return "", hidden(err)
-	}
-	return "Practitioner/" + ids[0], nil
+	return sees, hidden(err)
 }

@@ -30,6 +30,8 @@ type Verifier struct {
 	SignIn func(ctx context.Context, number, birthDate string) (consent.SignIn, error)
 	Clock  func() time.Time
 	Kept   *Kept // nil keeps nothing
+	// Used is called with the grant of each token that was verified, before its request runs (SMART-348). Nil: nothing is.
+	Used func(ctx context.Context, g *grants.Grant)
 }
 
 // identified is the authentication level of somebody whose identity was proved: P9 of NHS login (CON-204).
@@ -44,6 +46,7 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, address string) (c
 		return consent.Principal{}, err
 	}
 	if found, ok := v.Kept.get(token, v.Clock()); ok {
+		v.used(ctx, &found.active)
 		return v.principal(ctx, &found.active, found.set, address)
 	}
 	epoch := v.Kept.now()
@@ -62,7 +65,14 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, address string) (c
 		return consent.Principal{}, err
 	}
 	v.Kept.put(token, keptToken{epoch, active, set})
+	v.used(ctx, &active)
 	return v.principal(ctx, &active, set, address)
+}
+
+func (v *Verifier) used(ctx context.Context, a *grants.Active) {
+	if v.Used != nil {
+		v.Used(ctx, &a.Grant)
+	}
 }
 
 // setOf returns the scopes of a token.
@@ -126,14 +136,14 @@ func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scop
 	}
 	if person.Kind == clients.ForPatients {
 		p.Kind = consent.Patient
+		if person.Level < identified {
+			return p, nil // a number that was not proved names nobody (SMART-193)
+		}
 		in, err := v.SignIn(ctx, person.Patient, person.BirthDate)
 		if err != nil {
 			return consent.Principal{}, fmt.Errorf("find the patient of a token: %w", err)
 		}
-		p.Patient, p.Person = in.Patient, in.Person
-		if person.Level >= identified {
-			p.Number = person.Patient
-		}
+		p.Patient, p.Person, p.Number = in.Patient, in.Person, person.Patient
 		return p, nil
 	}
 	role, _ := v.Policy.Role(person.Role)
@@ -163,11 +173,14 @@ func administrator(p consent.Principal, person policy.Person, role policy.Role, 
 	return p
 }
 
-// PersonOf returns the person of a grant, who must still have the role and the organisation of the grant
-// (SMART-205, 346); grants.ErrInactive if not.
+// PersonOf returns the person of a grant in the role of the grant, which the person must still have (SMART-205, 346);
+// grants.ErrInactive if not, and for a proxy: there are no authorities yet (SMART-143, 258).
 func PersonOf(folder *policy.Folder, g *grants.Grant) (policy.Person, error) {
 	person, ok := folder.Person(g.User)
-	if !ok || person.Organisation != g.Organisation || person.Role != g.Role {
+	if !ok {
+		return policy.Person{}, grants.ErrInactive
+	}
+	if person, ok = person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); !ok {
 		return policy.Person{}, grants.ErrInactive
 	}
 	return person, nil

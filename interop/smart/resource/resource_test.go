@@ -33,6 +33,7 @@ func region() *policy.Folder {
 		People: []policy.Person{
 			{User: "doctor", Subject: "s-doctor", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
 			{User: "ann", Subject: "s-ann", Kind: "patient", Patient: "9999999468", Level: 9},
+			{User: "unproved", Subject: "s-unproved", Kind: "patient", Patient: "9999999468", Level: 5},
 			{User: "stranger", Subject: "s-stranger", Kind: "patient", Patient: "9999999999"},
 		},
 		Clients: []policy.Client{
@@ -146,6 +147,8 @@ func TestPrincipal(t *testing.T) {
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 9}},
 		"a patient without a record is bound to none": {printed.Request{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs")}},
+		"SMART-440: a patient whose identity was not proved is bound to none": {printed.Request{User: "unproved", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-unproved", Purpose: "PATRQT",
+			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 5}},
 		"a feed": {printed.Request{Client: "feed"}, consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
 			Client: "feed", ClientClass: "backend", ClientPurposes: []string{"TREAT"}, Scopes: scopes("system/*.cruds")}},
 		"another backend": {printed.Request{Client: "reader"}, consent.Principal{Kind: consent.Backend, Subject: "reader", Organisation: "G1", Flow: "care", Purpose: "TREAT",

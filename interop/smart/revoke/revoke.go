@@ -28,6 +28,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	result.Client.KeepOrigin(w.Header(), r)
 	if !form.Has("token") {
 		return oauth.Refuse(oauth.InvalidRequest, "token is required.")
 	}

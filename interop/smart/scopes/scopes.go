@@ -16,6 +16,7 @@ import (
 const (
 	OpenID          = "openid"
 	FHIRUser        = "fhirUser"
+	Profile         = "profile"
 	Launch          = "launch"
 	LaunchPatient   = "launch/patient"
 	LaunchEncounter = "launch/encounter"
@@ -25,8 +26,8 @@ const (
 
 // The bounds of a scope string (SMART-230, section 28).
 const (
-	maxBytes  = 32 << 10
-	maxTokens = 200
+	MaxBytes  = 32 << 10
+	MaxTokens = 200
 )
 
 // Set is a set of scopes, in the order of a request.
@@ -37,26 +38,35 @@ type Set struct {
 
 // known reports the scopes that are not of resources and that this server understands.
 func known(token string) bool {
-	switch token {
-	case OpenID, FHIRUser, Launch, LaunchPatient, LaunchEncounter, OfflineAccess, OnlineAccess:
+	switch withoutRole(token) {
+	case OpenID, FHIRUser, Profile, Launch, LaunchPatient, LaunchEncounter, OfflineAccess, OnlineAccess:
 		return true
 	}
 	return false
+}
+
+// withoutRole returns a scope of launch context without its role, of which it may have one (SMART-150). The role changes nothing.
+func withoutRole(token string) string {
+	context, role, found := strings.Cut(token, "?role=")
+	if !found || context != LaunchPatient && context != LaunchEncounter || role == "" || strings.ContainsAny(role, "&?") {
+		return token
+	}
+	return context
 }
 
 // Parse reads a scope string. Characters that no scope may have, and a string beyond the bounds, are an error
 // (SMART-230). unknown lists the tokens that are not understood; the code flow leaves them out, client
 // credentials refuse them.
 func Parse(text string, rights []string) (s Set, unknown []string, err error) {
-	if len(text) > maxBytes {
-		return Set{}, nil, fmt.Errorf("the scope is longer than %d bytes", maxBytes)
+	if len(text) > MaxBytes {
+		return Set{}, nil, fmt.Errorf("the scope is longer than %d bytes", MaxBytes)
 	}
 	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) {
 		return Set{}, nil, fmt.Errorf("the scope has a character that no scope may have")
 	}
 	tokens := strings.Split(text, " ")
-	if len(tokens) > maxTokens {
-		return Set{}, nil, fmt.Errorf("there are more than %d scopes", maxTokens)
+	if len(tokens) > MaxTokens {
+		return Set{}, nil, fmt.Errorf("there are more than %d scopes", MaxTokens)
 	}
 	for _, token := range tokens {
 		switch {
@@ -79,8 +89,10 @@ func Parse(text string, rights []string) (s Set, unknown []string, err error) {
 	return s, unknown, nil
 }
 
-// Has reports whether a scope that is not of resources is in the set.
-func (s Set) Has(name string) bool { return slices.Contains(s.Other, name) }
+// Has reports whether a scope that is not of resources is in the set, with or without a role.
+func (s Set) Has(name string) bool {
+	return slices.ContainsFunc(s.Other, func(o string) bool { return o == name || withoutRole(o) == name })
+}
 
 // Level reports whether a scope of resources has a level: patient, user or system.
 func (s Set) Level(level string) bool {
@@ -89,7 +101,7 @@ func (s Set) Level(level string) bool {
 
 // Without returns the set without some scopes that are not of resources.
 func (s Set) Without(names ...string) Set {
-	s.Other = slices.DeleteFunc(slices.Clone(s.Other), func(o string) bool { return slices.Contains(names, o) })
+	s.Other = slices.DeleteFunc(slices.Clone(s.Other), func(o string) bool { return slices.Contains(names, withoutRole(o)) })
 	return s
 }
 

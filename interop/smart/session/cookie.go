@@ -62,5 +62,10 @@ func (s *Sessions) Browser(w http.ResponseWriter, r *http.Request) string {
 	return s.cfg.Digests.Of(browser + " " + value)
 }
 
+// Had reports whether a request has a session cookie of a kind, of a session that may have ended.
+func (s *Sessions) Had(r *http.Request, kind Kind) bool {
+	return len(r.CookiesNamed(s.cookieName(string(kind)))) > 0
+}
+
 // KnownBrowser returns the binding of a browser, or "" if it has no cookie. It sends nothing.
 func (s *Sessions) KnownBrowser(r *http.Request) string { return s.digest(r, browser) }

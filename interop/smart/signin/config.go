@@ -61,6 +61,7 @@ type Issuer struct {
 	Levels     map[string]int   // acr value → authentication level, for AssuranceSample
 	Claims     map[Claim]string // the issuer's names; a claim that is not here is not read
 	UserInfo   bool             // read claims that the ID token lacks from UserInfo (SMART-184)
+	LogsOut    bool             // it sends logout tokens to LogoutPath (SMART-169)
 	Timeout    time.Duration    // of each request to the issuer; zero: 5 s
 	// Client sends the requests to the issuer. Its transport decides which addresses can be reached.
 	Client *http.Client

@@ -350,7 +350,7 @@ func TestKindOfIssuer(t *testing.T) {
 // TestCallerRefuses: the error of the caller is returned as it is, and the browser is not sent on.
 func TestCallerRefuses(t *testing.T) {
 	w := newWorld(t)
-	w.refuse = pages.Fail(pages.NoRecord, nil)
+	w.refuse = pages.Fail(pages.Forbidden, nil)
 	if err := w.signIn(); !errors.Is(err, w.refuse) {
 		t.Errorf("got %v, want the error of the caller", err)
 	}

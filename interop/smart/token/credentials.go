@@ -23,6 +23,9 @@ func (e *Endpoint) credentials(ctx context.Context, q *request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
+	if e.Capabilities.Permitted(granted, false).String() != granted.String() {
+		return nil, oauth.Refuse(oauth.InvalidScope, "Scopes of this version are not supported here.")
+	}
 	event := func(g *grants.Grant, tokenID string) ledger.Event {
 		e := g.Event("token-issue", q.id, q.address)
 		e.Agent.Token = tokenID

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"carerecord/consent/audit"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
@@ -29,6 +30,8 @@ type Endpoint struct {
 	// Refreshed changes a grant's context before a refresh is answered: the Patient in context may have another
 	// id now (SMART-148). nil changes nothing.
 	Refreshed func(ctx context.Context, g *grants.Grant) error
+	// Capabilities are those that are on: scopes of others are refused.
+	Capabilities capabilities.Set
 	// Address returns the network address of a request.
 	Address func(*http.Request) string
 }
@@ -76,6 +79,9 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return oauth.TooMany("Too many failed requests. Try again in a minute.")
 	}
 	response, err := e.answer(r.Context(), q, answer)
+	if q.client != nil {
+		q.client.KeepOrigin(w.Header(), r)
+	}
 	if err != nil {
 		return e.refused(r.Context(), q, name, err)
 	}

@@ -42,7 +42,7 @@ func (e *Endpoint) response(i *grants.Issued) (*Response, error) {
 	}
 	r := &Response{AccessToken: i.Access, TokenType: "Bearer", ExpiresIn: int(i.Life.Seconds()), Scope: i.Scopes, RefreshToken: i.Refresh, Context: ContextOf(&i.Grant)}
 	if granted.Has(scopes.OpenID) && i.Grant.User != "" {
-		if r.IDToken, err = e.IDs.Make(&i.Grant, i.Code.Nonce, granted.Has(scopes.FHIRUser)); err != nil {
+		if r.IDToken, err = e.IDs.Make(&i.Grant, i.Code.Nonce, granted); err != nil {
 			return nil, fmt.Errorf("answer with an ID token: %w", err)
 		}
 	}

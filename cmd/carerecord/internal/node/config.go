@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"carerecord/conformance/validate"
+	"carerecord/interop/smart/capabilities"
 	"carerecord/store"
 )
 
@@ -31,8 +32,9 @@ type Config struct {
 	Origins    []string      // of web pages that may call
 
 	TrustedProxies []netip.Prefix // that name the client in X-Forwarded-For
-	Integrity      bool           // refuse references to local resources that do not exist
-	WordIndex      *bool          // whether words have keys; nil is as the store is keyed
+	Capabilities   capabilities.Set
+	Integrity      bool  // refuse references to local resources that do not exist
+	WordIndex      *bool // whether words have keys; nil is as the store is keyed
 
 	// Engine is already open, and is used instead of Address without a lease. The Node closes it.
 	Engine store.Engine

@@ -13,6 +13,7 @@ import (
 	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/docs/examples"
 	"carerecord/interop/load"
 	"carerecord/store"
 )
@@ -39,16 +40,6 @@ func samplePolicy() *policy.Folder {
 			{Code: "administrator", Name: "Administrator of the record", Activities: []string{policy.ActivityClients, policy.ActivityOperations}},
 			{Code: "operator", Name: "Operator of the record", Activities: []string{policy.ActivityOperations}},
 		},
-		People: []policy.Person{
-			{User: "gp", Subject: "900000000101", Kind: "clinician", Organisation: synth.Practice, Role: "R0260", Level: 3},
-			{User: "consultant", Subject: "900000000102", Kind: "clinician", Organisation: synth.Acute, Role: "R0050", Level: 3},
-			{User: "clerk", Subject: "900000000103", Kind: "clinician", Organisation: synth.Acute, Role: "R0790", Level: 3},
-			{User: "nurse", Subject: "900000000104", Kind: "clinician", Organisation: synth.Community, Role: "R0600", Level: 3},
-			{User: "administrator", Subject: "900000000301", Kind: "administrator", Role: "administrator", Level: 3},
-			{User: "administrator-2", Subject: "900000000302", Kind: "administrator", Role: "administrator", Level: 3},
-			{User: "operator", Subject: "900000000303", Kind: "administrator", Role: "operator", Level: 3},
-			{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
-		},
 		Clients: []policy.Client{
 			{ID: "demo-ehr", Name: "Sample EHR", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: scopes},
 			{ID: "demo-app", Name: "Sample app", Kind: "public", People: []string{"clinician", "patient"}, Purposes: []string{"TREAT", "PATRQT"},
@@ -60,6 +51,19 @@ func samplePolicy() *policy.Folder {
 		},
 	}
 	f.Identity.Index = region.Index
+	for _, m := range synth.Staff() {
+		p := policy.Person{User: m.User, Subject: m.Number, Kind: "clinician", Organisation: m.Organisation, Role: m.Role, Level: 3}
+		if m.User == "locum" { // works at two organisations
+			p.Roles = []policy.RoleAt{{Organisation: synth.Acute, Role: "R0050"}}
+		}
+		f.People = append(f.People, p)
+	}
+	f.People = append(f.People,
+		policy.Person{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: patient.NHSNumber, BirthDate: patient.BirthDate, Level: 9},
+		policy.Person{User: "carer", Subject: "nhs-login-202", Kind: policy.KindProxy, Level: 9},
+		policy.Person{User: "administrator", Subject: "900000000301", Kind: policy.KindAdministrator, Role: "administrator", Level: 3},
+		policy.Person{User: "administrator-2", Subject: "900000000302", Kind: policy.KindAdministrator, Role: "administrator", Level: 3},
+		policy.Person{User: "operator", Subject: "900000000303", Kind: policy.KindAdministrator, Role: "operator", Level: 3})
 	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
@@ -72,7 +76,7 @@ func samplePolicy() *policy.Folder {
 // demoLoadedKey is the State key of a store into which the sample region was loaded.
 const demoLoadedKey = "demo/loaded"
 
-// loadDemo loads the sample region into a store that is new, and prints how to try it.
+// loadDemo loads the sample region into a store that is new, opens the examples, and prints how to try both.
 func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
 	if err := n.cfg.markDemo(); err != nil {
 		return err
@@ -85,6 +89,9 @@ func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
 		if err := n.loadRegion(ctx); err != nil {
 			return err
 		}
+	}
+	if err := n.openExamples(ctx); err != nil {
+		return err
 	}
 	return n.printWelcome(welcome)
 }
@@ -117,6 +124,9 @@ func (n *Node) printWelcome(w io.Writer) error {
 	var ids []string
 	for _, p := range patient.Patients {
 		ids = append(ids, p.ID)
+	}
+	if site := n.cfg.exampleSite(); site != "" {
+		fmt.Fprintf(w, "In a browser: %s/ (people, clients, pages), %s (an app), %s (an EHR that launches it).\n", n.cfg.PublicURL, site+examples.StartPath, site+examples.EHRPath)
 	}
 	_, err := fmt.Fprintf(w, `The patient "patient" has the NHS number %s, the birth date %s and these Patients: %s.
 

@@ -11,10 +11,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"carerecord/conformance/capability"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/consent/reindex"
+	"carerecord/docs/examples"
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
@@ -35,6 +37,8 @@ type Node struct {
 	smart       *smart.Server // nil under --auth off
 	signing     *signing.Keys // nil under --auth off
 	rest        *rest.Server
+	examples    http.Handler // of a demonstration; nil for none
+	exampleHost string       // name under which they are served
 
 	noticed          atomic.Int64              // clients with a notice, when they were counted last
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
@@ -133,14 +137,15 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 		return err
 	}
 	base := n.cfg.PublicURL + "/fhir"
-	var origins func(context.Context, string) (bool, error)
+	var origins func(ctx context.Context, origin, client string) (bool, error)
+	var security capability.Security
 	if n.smart != nil {
-		origins = n.smart.Clients.Allows
+		origins, security = n.smart.Clients.AllowsOrigin, capability.Security(n.smart.Endpoints())
 	}
 	n.unidentifiedRate = limits.rest.UnidentifiedRate
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
 	n.rest = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
-		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Clock: time.Now, Log: n.log,
+		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Security: security, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
 	return n.rest.Prepare()
 }
@@ -210,8 +215,13 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.smart, err = smart.New(smart.Config{Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute, Introspections: introspectionsAMinute, Observer: n.cfg.observers.authorization()})
+	var launcher, app string
+	if site := n.cfg.exampleSite(); site != "" {
+		launcher, app = site+examples.EHRPath, site+examples.StartPath
+	}
+	n.smart, err = smart.New(smart.Config{Capabilities: n.cfg.Capabilities, EHR: launcher, App: app, Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute,
+		Introspections: introspectionsAMinute, Observer: n.cfg.observers.authorization()})
 	if err != nil {
 		return nil, err
 	}
@@ -228,6 +238,9 @@ const introspectionsAMinute = 60_000
 // refused and recorded by the FHIR server.
 func (n *Node) Handler() http.Handler {
 	fhir := n.rest.Handler()
+	if n.smart != nil {
+		n.smart.ServeFHIR(fhir)
+	}
 	served := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if n.smart != nil && n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
 			n.smart.ServeHTTP(w, q)
@@ -235,5 +248,5 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return throughProxies(n.cfg.TrustedProxies, n.healthRoutes().before(served))
+	return throughProxies(n.cfg.TrustedProxies, n.withExamples(n.healthRoutes().before(served)))
 }

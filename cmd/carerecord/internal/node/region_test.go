@@ -120,7 +120,7 @@ func TestDemonstration(t *testing.T) {
 		t.Errorf("got %+v, %v, want the sign-in of %s", in, err, person.Patients[0].ID)
 	}
 	if in, err := n.guard.SignIn(t.Context(), person.NHSNumber, "1900-01-01"); err != nil || in.Patient != "" {
-		t.Errorf("IDN-131: got %+v, %v with another birth date, want nobody", in, err)
+		t.Errorf("IDN-131, SMART-440: got %+v, %v with another birth date, want nobody", in, err)
 	}
 	for _, p := range person.Patients {
 		if !strings.Contains(welcome.String(), p.ID) {

@@ -1,0 +1,195 @@
+package smart
+
+import (
+	"bytes"
+	"crypto/rand"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"carerecord/interop/smart/secret"
+	"carerecord/interop/smart/session"
+)
+
+// online returns the answer with the tokens of an EHR launch with online access, by the doctor.
+func (b *browser) online() answer {
+	b.w.Helper()
+	handle := b.w.announce(b.w.backend("ehr", "__launch"), map[string]any{"client_id": b.w.ids["clinical"], "user": "doctor", "patient": "t1.bob"}).str("launch")
+	back := b.journey("clinical", "launch patient/Observation.rs online_access", "doctor", "", func(v url.Values) { v.Set("launch", handle) })
+	return b.w.exchange("clinical", back.Get("code"))
+}
+
+// sessionsOf returns the sessions of the doctor.
+func (w *world) sessionsOf(user string) []session.Session {
+	w.Helper()
+	person, _ := w.policy.Person(user)
+	digests, err := secret.NewDigester(bytes.Repeat([]byte("d"), 32)) // as the servers
+	w.must(err)
+	sessions, err := session.New(session.Config{State: w.engine, Digests: digests, Clock: func() time.Time { return w.now }})
+	w.must(err)
+	list, err := sessions.List(w.Context(), session.User{Issuer: site + "/sample-sign-in/sample-staff", Subject: person.Subject, Kind: session.Staff})
+	w.must(err)
+	return list
+}
+
+// TestSMART348: requests with the online tokens of a session are activity of it, stored at most once a minute; others are not. The
+// session ends after twelve hours in any case, and with it the refresh.
+func TestSMART348(t *testing.T) {
+	for name, c := range map[string]struct{ online, alive bool }{"with an online token": {true, true}, "with another token": {false, false}} {
+		w := newWorld(t, nil, 1)
+		b := w.browser()
+		a := b.online()
+		if !c.online {
+			a = w.exchange("clinical", b.journey("clinical", "launch/patient patient/Observation.rs", "doctor", bobsNumber).Get("code"))
+		}
+		w.now = w.now.Add(14 * time.Minute)
+		at := w.now
+		if got := w.get(a.str("access_token"), "Observation"); got.code != 200 {
+			t.Fatalf("got %d", got.code)
+		}
+		w.now = w.now.Add(30 * time.Second)
+		w.get(a.str("access_token"), "Observation")
+		if got := w.sessionsOf("doctor"); c.online && (len(got) != 1 || !got[0].LastUsed.Equal(at)) {
+			t.Errorf("SMART-348: %s: the session is %+v, want it used last at %s", name, got, at)
+		}
+		w.now = at.Add(29 * time.Minute)
+		if b.open(site + "/my/apps"); (b.page.code == 200) != c.alive {
+			t.Errorf("SMART-348: %s: after 43 minutes, 29 of them idle: got %d", name, b.page.code)
+		}
+	}
+	w := newWorld(t, nil, 1)
+	a := w.browser().online()
+	for range 71 {
+		w.now = w.now.Add(10 * time.Minute)
+		if a = w.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}}); a.code != 200 {
+			t.Fatalf("SMART-348: within twelve hours: got %s", a.text)
+		}
+	}
+	w.now = w.now.Add(10 * time.Minute)
+	if got := w.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}}); got.str("error") != "invalid_grant" {
+		t.Errorf("SMART-348: after twelve hours: got %d %s", got.code, got.text)
+	}
+	idle := newWorld(t, nil, 1)
+	a = idle.browser().online()
+	idle.now = idle.now.Add(30 * time.Minute)
+	if got := idle.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}}); got.str("error") != "invalid_grant" {
+		t.Errorf("SMART-348, T19: after the idle end: got %d %s", got.code, got.text)
+	}
+}
+
+// TestSMART349: there is no grace time for a refresh token whose answer was lost: the direct predecessor, at once, by the same client,
+// is reuse.
+func TestSMART349(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	first := w.exchange("app", w.browser().journey("app", "patient/Observation.rs offline_access", "ann", "").Get("code"))
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.str("refresh_token")}}
+	second := w.token("app", form)
+	if again := w.token("app", form); second.code != 200 || again.str("error") != "invalid_grant" {
+		t.Errorf("SMART-349: got %d and %s", second.code, again.text)
+	}
+	if got := w.get(second.str("access_token"), "Observation"); got.code != 401 {
+		t.Errorf("SMART-343, 349: the family goes on: %d", got.code)
+	}
+}
+
+// TestSMART170: a user sees the own sessions, ends one of them, and signs out everywhere; the online grants of a session end with it.
+// Nobody ends the session of somebody else.
+func TestSMART170(t *testing.T) {
+	w := newWorld(t, nil, 2)
+	here, there, other := w.browser(), w.browser(), w.browser()
+	tokens := []answer{here.online(), there.online()}
+	other.ask("clinical", "user/Condition.rs")
+	other.signIn("nurse")
+	if here.open(site + "/my/sessions"); here.page.code != 200 {
+		t.Fatalf("SMART-170: got %d", here.page.code)
+	}
+	list := w.sessionsOf("doctor")
+	if len(list) != 2 {
+		t.Fatalf("SMART-170: got %d sessions", len(list))
+	}
+	other.open(site + "/my/sessions")
+	foreign := other.forms()["sessions"]
+	foreign.fields.Set("session", list[0].ID)
+	if other.send(foreign, url.Values{"session": {list[0].ID}}); len(w.sessionsOf("doctor")) != 2 {
+		t.Error("SMART-170: the nurse has ended a session of the doctor")
+	}
+	hereID, thereID := "", ""
+	for _, s := range list {
+		active, err := w.smart[0].Grants.Resolve(t.Context(), tokens[1].str("access_token"))
+		w.must(err)
+		if s.ID == active.Grant.Session {
+			thereID = s.ID
+		} else {
+			hereID = s.ID
+		}
+	}
+	here.open(site + "/my/sessions")
+	here.submit("sessions", url.Values{"session": {thereID}})
+	if there.open(site + "/my/sessions"); there.page.code != 400 {
+		t.Errorf("SMART-170: the other browser: got %d", there.page.code)
+	}
+	if x, y := w.get(tokens[0].str("access_token"), "Observation").code, w.get(tokens[1].str("access_token"), "Observation").code; x != 200 || y != 401 {
+		t.Errorf("SMART-169, 170: the online tokens have %d and %d", x, y)
+	}
+	there.ask("clinical", "user/Condition.rs")
+	there.signIn("doctor")
+	here.open(site + "/my/sessions")
+	here.submit("sessions", url.Values{"session": {"all"}})
+	if got := w.sessionsOf("doctor"); len(got) != 0 || hereID == "" {
+		t.Errorf("SMART-170: after the sign-out everywhere: got %+v", got)
+	}
+	if got := w.get(tokens[0].str("access_token"), "Observation").code; got != 401 {
+		t.Errorf("SMART-169, 170: an online token after the sign-out everywhere: got %d", got)
+	}
+	if other.open(site + "/my/sessions"); other.page.code != 200 {
+		t.Errorf("SMART-170: the nurse: got %d", other.page.code)
+	}
+}
+
+// TestBackChannelLogout: a logout token of the issuer ends the sessions of its user, on every browser, and the online grants (SMART-169).
+func TestBackChannelLogout(t *testing.T) {
+	w := newWorld(t, nil, 2)
+	here, other := w.browser(), w.browser()
+	a := here.online()
+	other.ask("clinical", "user/Condition.rs")
+	other.signIn("nurse")
+	_, sample, err := serverKeys()
+	w.must(err)
+	logout := func(issuer, kid string, change func(map[string]any)) answer {
+		claims := map[string]any{"iss": site + "/sample-sign-in/" + issuer, "sub": "900000000102", "aud": "carerecord", "iat": w.now.Unix(), "exp": w.now.Add(time.Minute).Unix(), "jti": rand.Text(),
+			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}
+		change(claims)
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: sample, KeyID: kid}}, nil)
+		w.must(err)
+		text, err := jwt.Signed(signer).Claims(claims).Serialize()
+		w.must(err)
+		return w.post("/oauth/logout/sample-staff", url.Values{"logout_token": {text}})
+	}
+	if got := logout("sample-patients", "sample-sample-patients", func(map[string]any) {}); got.code != 400 || got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("SMART-169: a token of another issuer: got %d", got.code)
+	}
+	if got := w.post("/oauth/logout/none", url.Values{}); got.code != 404 {
+		t.Errorf("SMART-169: an unknown issuer: got %d", got.code)
+	}
+	if here.open(site + "/my/apps"); here.page.code != 200 {
+		t.Fatalf("SMART-169: a refused token has ended a session: %d", here.page.code)
+	}
+	if got := logout("sample-staff", "sample-sample-staff", func(map[string]any) {}); got.code != 200 {
+		t.Fatalf("SMART-169: got %d %s", got.code, got.text)
+	}
+	if here.open(site + "/my/apps"); here.page.code != 400 {
+		t.Errorf("SMART-169: the session goes on: %d", here.page.code)
+	}
+	if got := w.get(a.str("access_token"), "Observation"); got.code != 401 {
+		t.Errorf("SMART-169: an online token: got %d", got.code)
+	}
+	if other.open(site + "/my/apps"); other.page.code != 200 {
+		t.Errorf("SMART-169: the nurse: got %d", other.page.code)
+	}
+	if !w.audited("logout", "issuer/staff") {
+		t.Error("SMART-169: the audit trail has no record")
+	}
+}

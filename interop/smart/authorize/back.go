@@ -1,0 +1,114 @@
+package authorize
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"net/http"
+	"net/url"
+	"time"
+
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/ledger"
+)
+
+// The last parts of the paths on which a transaction ends.
+const (
+	stepBack = "back" // the page that says that the browser goes back to the app
+	stepApp  = "app"  // the redirect to the app
+)
+
+// backPrefix begins the State keys of answers that browsers fetch.
+const backPrefix = "smart/back/"
+
+// answer is the answer of a transaction that has ended, until its browser fetches it. The address has a code, so it is sealed with
+// the id of the transaction, of which the store has a digest alone (SMART-490).
+type answer struct {
+	App    string    `json:"app"` // name of the client
+	Sealed []byte    `json:"sealed"`
+	Ends   time.Time `json:"ends"`
+}
+
+// leave ends a transaction: it sends the browser to the client with parameters. If the browser has sent a form on its way, it goes
+// by a page of ours. Chromium applies form-action to every redirect that follows a form, those of the client too, so a redirect from
+// the form would be blocked wherever the client sends the browser on to another origin (SMART-166). A page ends that chain.
+func (e *Endpoint) leave(q *request, p *progress, with url.Values) error {
+	location := e.backTo(&p.t, with)
+	signedIn := p.session != nil && !p.session.Started.Before(p.t.Made)
+	if q.r.Method != http.MethodPost && !p.t.Posted && !signedIn {
+		see(q.w, location)
+		return nil
+	}
+	sealer, err := sealerOf(q.id)
+	if err != nil {
+		return err
+	}
+	ends := e.Grants.Ledger.Now().Add(e.Lives.Code)
+	w, err := ledger.New(e.backKey(p.t.Browser, q.id), answer{App: p.client.Name, Sealed: sealer.Seal(nil, nil, []byte(location), nil), Ends: ends}, ends)
+	if err != nil {
+		return err
+	}
+	if err := e.Grants.Ledger.State.Insert(q.r.Context(), w.Key, w.Value, ends); err != nil {
+		return err
+	}
+	see(q.w, Continue(q.id)+"/"+stepBack)
+	return nil
+}
+
+func (e *Endpoint) backKey(browser, id string) string {
+	return backPrefix + browser + "/" + e.Grants.Secrets.Of(id)
+}
+
+// sealerOf returns what seals the answer of a transaction.
+func sealerOf(id string) (cipher.AEAD, error) {
+	key := sha256.Sum256([]byte("answer of " + id))
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// serveBack answers the page that says that the browser goes back to the app, which it then does by itself. The page has no code:
+// its link leads to serveApp.
+func (e *Endpoint) serveBack(q *request) error {
+	v, err := ledger.Read[answer](q.r.Context(), e.Grants.Ledger.State, e.backKey(e.Sessions.KnownBrowser(q.r), q.id))
+	if ledger.Missing(err) || err == nil && !e.Grants.Ledger.Now().Before(v.Content.Ends) {
+		return pages.Fail(pages.Ended, err)
+	}
+	if err != nil {
+		return err
+	}
+	on := Continue(q.id) + "/" + stepApp
+	q.w.Header().Set("Refresh", "0; url="+on)
+	return e.Pages.Render(q.w, q.r, http.StatusOK, pages.Back{App: v.Content.App, Path: on}, pages.Options{})
+}
+
+// serveApp sends the browser to the app, once.
+func (e *Endpoint) serveApp(q *request) error {
+	key := e.backKey(e.Sessions.KnownBrowser(q.r), q.id)
+	raw, err := e.Grants.Ledger.State.Take(q.r.Context(), key)
+	if ledger.Missing(err) {
+		return pages.Fail(pages.Ended, err)
+	}
+	if err != nil {
+		return err
+	}
+	v, err := ledger.Decode[answer](key, raw)
+	if err != nil {
+		return err
+	}
+	if !e.Grants.Ledger.Now().Before(v.Content.Ends) {
+		return pages.Fail(pages.Ended, nil)
+	}
+	sealer, err := sealerOf(q.id)
+	if err != nil {
+		return err
+	}
+	location, err := sealer.Open(nil, nil, v.Content.Sealed, nil)
+	if err != nil {
+		return err
+	}
+	see(q.w, string(location))
+	return nil
+}

@@ -1,0 +1,58 @@
+package authorize
+
+import (
+	"net"
+	"net/url"
+	"slices"
+
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/scopes"
+	"carerecord/interop/smart/screen"
+)
+
+// earlier returns the grant of an earlier decision that covers the request, and what it grants again without a page (SMART-210,
+// 222): of the same client, user, role and patient, in force, with the texts of today and all the scopes. It returns nil where
+// a person has to decide. A grant that was itself made without a page does not count, so nobody goes on with a decision that has
+// ended.
+func (e *Endpoint) earlier(q *request, p *progress) (*grants.Grant, scopes.Set, error) {
+	_, _, set := screen.Offer(p.set, e.Pages.Catalogue())
+	if has(p.t.Prompt, "consent") || !set.Useful() || !knownClient(p.client, p.t.Redirect) {
+		return nil, set, nil
+	}
+	list, err := e.Grants.OfUser(q.r.Context(), p.person.User)
+	if err != nil {
+		return nil, set, err
+	}
+	var best *grants.Grant
+	for _, one := range list {
+		g := &one.Grant
+		if g.Client != p.client.ID || g.Decision != "" || g.Printed || g.Texts != e.Pages.Catalogue().Version() || g.Purpose != purposeOf(p.person) ||
+			g.Role != p.person.Role || g.Organisation != p.person.Organisation || g.Person != p.personInContext(set) {
+			continue
+		}
+		granted, err := scopes.Stored(g.Scopes)
+		if err != nil {
+			return nil, set, err
+		}
+		if within(set, granted) && (best == nil || best.Ends.Before(g.Ends)) {
+			best = g
+		}
+	}
+	return best, set, nil
+}
+
+// within reports whether a set permits nothing that another does not.
+func within(set, granted scopes.Set) bool {
+	return granted.Resources.Covers(set.Resources) && !slices.ContainsFunc(set.Other, func(o string) bool { return !granted.Has(o) })
+}
+
+// knownClient reports whether an answer reaches the client and nobody else: it authenticates, or its redirect URI is of a web site
+// (SMART-222). Any program of a device may open a port or register a scheme.
+func knownClient(c *clients.Client, redirect string) bool {
+	if c.Kind != clients.Public {
+		return true
+	}
+	u, err := url.Parse(redirect)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback()
+}

@@ -1,0 +1,178 @@
+package smart
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/interop/pages"
+	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/browse"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/session"
+	"carerecord/interop/smart/signin"
+)
+
+// The paths of the pages that show answers of the FHIR API, in a demonstration.
+const (
+	browsePath   = "/browse/"
+	browseSignIn = "/browse/sign-in"
+	// browseTransaction takes the place of a transaction in a sign-in that no app asked for.
+	browseTransaction = "browse"
+)
+
+// continueAt returns where a browser goes after a sign-in.
+func continueAt(transaction string) string {
+	if transaction == browseTransaction {
+		return browsePath
+	}
+	return authorize.Continue(transaction)
+}
+
+// ServeFHIR sets the handler of the FHIR API, from which a demonstration shows answers below /browse/. Call it before the server
+// is used.
+func (s *Server) ServeFHIR(h http.Handler) {
+	if s.users != nil && s.cfg.Demo {
+		s.users.browse = &browse.Reader{Base: s.cfg.Site + "/fhir", FHIR: h}
+	}
+}
+
+// reader is somebody who browses: a person in one role, and the session.
+type reader struct {
+	as      string // in paths
+	person  policy.Person
+	session *session.Session
+}
+
+// readers returns who may browse in a browser: the people who have signed in, in each of their roles. The path says which one
+// reads, so two windows never mix people (SMART-163).
+func (s *Server) readers(r *http.Request) (list []reader, err error) {
+	for _, kind := range []session.Kind{session.Patient, session.Staff} {
+		current, err := s.users.sessions.Current(r, kind)
+		if errors.Is(err, session.ErrNone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		person, ok := s.cfg.Policy.Person(current.Account)
+		if !ok {
+			continue
+		}
+		if person.Kind == policy.KindPatient {
+			list = append(list, reader{"patient", person, current})
+		}
+		for _, role := range person.AllRoles() {
+			in, _ := person.As(role)
+			list = append(list, reader{role.Organisation + "." + role.Role, in, current})
+		}
+	}
+	return list, nil
+}
+
+// serveBrowse answers the pages below /browse/, by GET alone, but for the form of the sign-in.
+func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
+	if s.users.browse == nil {
+		return pages.Fail(pages.NotFound, nil)
+	}
+	if r.URL.Path == browseSignIn {
+		return s.serveBrowseSignIn(w, r)
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD"}
+	}
+	readers, err := s.readers(r)
+	if err != nil {
+		return err
+	}
+	if len(readers) == 0 {
+		seeOther(w, browseSignIn)
+		return nil
+	}
+	as, path, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), browsePath), "/")
+	if as == "" {
+		return s.users.pages.Render(w, r, http.StatusOK, starts(readers), s.browseOptions(readers[0]))
+	}
+	for _, one := range readers {
+		if one.as == as {
+			return s.browseAs(w, r, one, "/"+path)
+		}
+	}
+	return pages.Fail(pages.NotFound, nil)
+}
+
+func (s *Server) browseOptions(one reader) pages.Options {
+	return pages.Options{Binding: one.session.Binding, Account: one.session.Account, SignOut: SignOutPath}
+}
+
+// starts is the page on which one begins.
+func starts(readers []reader) pages.Browse {
+	var page pages.Browse
+	for _, one := range readers {
+		for _, request := range []string{"Patient", "Condition", "Observation?_count=20", "MedicationRequest", "AllergyIntolerance", "Encounter", "DocumentReference"} {
+			page.Starts = append(page.Starts, pages.BrowseLink{Text: one.person.User + ", " + one.as + ": " + request, Path: browsePath + one.as + "/" + request})
+		}
+	}
+	return page
+}
+
+// browseAs shows one answer as a person sees it, for direct care or at the request of the patient.
+func (s *Server) browseAs(w http.ResponseWriter, r *http.Request, one reader, path string) error {
+	p, err := s.browser(r, one)
+	if err != nil {
+		return err
+	}
+	answer, err := s.users.browse.Get(r.Context(), r, p, path, r.URL.RawQuery)
+	if errors.Is(err, browse.ErrLarge) {
+		return pages.Fail(pages.BadRequest, err)
+	}
+	if err != nil {
+		return err
+	}
+	page := pages.Browse{Path: r.URL.Path[len(browsePath)+len(one.as):], Status: answer.Status}
+	if gjson.ValidBytes(answer.Body) {
+		page.Tree = browse.Tree(answer.Body, s.cfg.Site+"/fhir", browsePath+one.as)
+	} else {
+		page.Text = string(answer.Body)
+	}
+	return s.users.pages.Render(w, r, answer.Status, page, s.browseOptions(one))
+}
+
+// browser returns the Principal of a person who browses.
+func (s *Server) browser(r *http.Request, one reader) (consent.Principal, error) {
+	purpose := "TREAT"
+	if one.person.Kind == policy.KindPatient {
+		purpose = "PATRQT"
+	}
+	client := &clients.Client{ID: "browse", Kind: clients.Symmetric, Purposes: []string{purpose}}
+	g := grants.Grant{ID: one.session.ID, User: one.person.User, Client: client.ID, Organisation: one.person.Organisation, Role: one.person.Role, Purpose: purpose, Scopes: "user/*.rs"}
+	return s.Resource.Principal(r.Context(), &grants.Active{Grant: g, Client: client}, address(r))
+}
+
+// serveBrowseSignIn lets a person sign in without an app.
+func (s *Server) serveBrowseSignIn(w http.ResponseWriter, r *http.Request) error {
+	binding := s.users.sessions.Browser(w, r)
+	page := pages.SignIn{Action: browseSignIn, Kinds: []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}}
+	options := pages.Options{Binding: binding}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		return s.users.pages.Render(w, r, http.StatusOK, page, options)
+	case http.MethodPost:
+	default:
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD, POST"}
+	}
+	if err := s.users.pages.Check(r, binding, ""); err != nil {
+		return err
+	}
+	kind := session.Kind(r.PostForm.Get("kind"))
+	if !kind.Known() {
+		page.Unanswered = true
+		return s.users.pages.Render(w, r, http.StatusBadRequest, page, options)
+	}
+	return s.users.upstream.Start(w, r, signin.Request{Transaction: browseTransaction, Kind: kind, Login: true})
+}

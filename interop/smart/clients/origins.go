@@ -1,0 +1,58 @@
+package clients
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync/atomic"
+)
+
+// keptOrigins are the clients that have web origins, as they were in one epoch of the ledger. A client that was proposed since then
+// serves nobody, so no new client is missed.
+type keptOrigins struct {
+	last atomic.Pointer[originsOfEpoch]
+}
+
+type originsOfEpoch struct {
+	epoch   uint64
+	clients []*Client
+}
+
+// withOrigins returns the clients that have web origins. Where other processes write to the store too, it reads them each time.
+func (r *Registry) withOrigins(ctx context.Context) ([]*Client, error) {
+	var epoch uint64
+	if r.Ledger.Epoch != nil {
+		epoch = r.Ledger.Epoch.Now()
+		if last := r.origins.last.Load(); last != nil && last.epoch == epoch {
+			return last.clients, nil
+		}
+	}
+	all, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(c *Client) bool { return len(c.Origins) == 0 })
+	if r.Ledger.Epoch != nil {
+		r.origins.last.Store(&originsOfEpoch{epoch, all})
+	}
+	return all, nil
+}
+
+// AllowsOrigin reports whether a web page of an origin may call for a client: a request whose token is of that client is answered to
+// it. An empty client is any active one: a preflight has no token, and a refusal of a token has no client (SMART-472). An error is
+// one of the store.
+func (r *Registry) AllowsOrigin(ctx context.Context, origin, client string) (bool, error) {
+	all, err := r.withOrigins(ctx)
+	now := r.Ledger.Now()
+	return slices.ContainsFunc(all, func(c *Client) bool {
+		return (client == "" || c.ID == client) && slices.Contains(c.Origins, origin) && c.Serves(now)
+	}), err
+}
+
+// KeepOrigin takes the permission to read an answer from web pages of an origin that this client has not registered.
+func (c *Client) KeepOrigin(answer http.Header, r *http.Request) {
+	if !slices.Contains(c.Origins, r.Header.Get("Origin")) {
+		answer.Del("Access-Control-Allow-Origin")
+		answer.Del("Access-Control-Expose-Headers")
+	}
+}
