@@ -44,6 +44,18 @@ func ConstraintParams(typ string) []string {
 	})
 }
 
+// ConstraintParams returns the search parameters that limit the scope; none for a scope of whole types.
+func (s Scope) ConstraintParams() (names []string) {
+	if s.Constraint == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(string(s.Constraint), "&") {
+		name, _, _ := strings.Cut(part, "=")
+		names = append(names, name)
+	}
+	return names
+}
+
 // clause is one parameter with its values. A resource satisfies it with one of the values.
 type clause struct {
 	param  string

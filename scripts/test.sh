@@ -14,6 +14,7 @@ export CARERECORD_TEST_SERVER_FILE=$dir/server
 export CARERECORD_SKIPPED_FILE=$dir/skipped # package testfiles appends to it
 touch "$CARERECORD_TEST_SERVER_FILE" "$CARERECORD_SKIPPED_FILE"
 scripts/browser.sh
+scripts/vendors.sh
 packages=$(go list ./... | grep -vE '/conformance/(suite|browser)$')
 timeout=25m
 [ "${CARERECORD_SOAK:-1}" = 1 ] || timeout=6h

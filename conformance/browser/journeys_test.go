@@ -35,7 +35,7 @@ func (b *tab) arrives() {
 const doctor, ann = "900000000102", "nhs-login-1"
 
 // TestEHRLaunch: the example EHR announces a launch, the app written with npm fhirclient gets the context and reads, renews its token
-// after the first has ended, and ends its access (SMART-120, 122, 341, 345, 371, 404).
+// after the first has ended, and ends its access (SMART-120, 122, 341, 345, 371, 401).
 func TestEHRLaunch(t *testing.T) {
 	w := newWorld(t)
 	b := newTab(t, w)
@@ -79,7 +79,7 @@ func TestEHRLaunch(t *testing.T) {
 	b.open(w.site + "/my/apps")
 	b.sees("no apps", "h1")
 	if got := b.text("main"); strings.Contains(got, "Example app") {
-		t.Errorf("SMART-404: after the revocation the page has %s", got)
+		t.Errorf("SMART-401: after the revocation the page has %s", got)
 	}
 }
 

@@ -49,7 +49,7 @@ func TestKeyboard(t *testing.T) {
 	b.press(" ", "input[name=group][value=Observation]") // takes the tick away
 	b.press(" ", "input[name=group][value=Observation]")
 	b.press(kb.Enter, "button[value=allow]")
-	if got := b.landed(); got.Get("code") == "" {
+	if got := b.returned(); got.Get("code") == "" {
 		t.Errorf("SMART-151: got %v", got)
 	}
 	b.blame()

@@ -87,3 +87,30 @@ func TestBackAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestBackToDevice: an app on the device, with a private scheme, is redirected to from the form, whose page names the scheme (SMART-092,
+// 166).
+func TestBackToDevice(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	const scheme = "uk.example.app:"
+	c, err := w.smart[0].Clients.Get(t.Context(), w.ids["app"])
+	w.must(err)
+	with := *c
+	with.RedirectURIs = []string{scheme + "/back"}
+	proposed, err := w.smart[0].Clients.Change(t.Context(), "ann", c.ID, with)
+	w.must(err)
+	_, err = w.smart[0].Clients.Approve(t.Context(), "bob", c.ID, proposed.Digest())
+	w.must(err)
+	w.now = w.now.Add(time.Second)
+	b := w.browser()
+	params := w.authorization("app", "patient/Condition.rs")
+	params.Set("redirect_uri", scheme+"/back")
+	b.open(site + "/oauth/authorize?" + params.Encode())
+	b.signIn("ann")
+	if policy := b.page.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "form-action 'self' "+scheme) {
+		t.Errorf("SMART-166: the consent page has the policy %s", policy)
+	}
+	if location := b.allow(); !strings.HasPrefix(location, scheme+"/back?code=") || len(b.visited) != 1 {
+		t.Errorf("SMART-166: got %s by way of %v, want a redirect from the form", location, b.visited)
+	}
+}

@@ -127,6 +127,39 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
+// TestScopeParameters: the policy lists the search parameters that scopes may have. A scope with another one is not granted, also where a
+// client's ceiling has it (SMART-239).
+func TestScopeParameters(t *testing.T) {
+	const laboratory = "patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+	limit := func(types map[string][]string) func(*smart.Config) {
+		return func(c *smart.Config) {
+			limited := *c.Policy
+			limited.Agreement.ScopeParameters = types
+			c.Policy = &limited
+		}
+	}
+	reference := func(clock func() time.Time) engine { return storetest.NewReference(clock) }
+	w := openWorld(t, reference, 1, limit(map[string][]string{"Observation": {"code"}, "Encounter": {}}))
+	for scope, granted := range map[string]bool{laboratory: false, "patient/Observation.rs?code=a": true, "patient/Observation.rs?category=a&code=b": false, "patient/Encounter.rs?class=AMB": false, "patient/Condition.rs?category=x": true, "patient/Observation.rs": true} {
+		if got := w.authorizes("app", "patient/Patient.rs "+scope, "ann", scope); got != granted {
+			t.Errorf("SMART-239: %s: granted %v, want %v", scope, got, granted)
+		}
+	}
+	if got := w.token("loader", url.Values{"grant_type": {"client_credentials"}, "scope": {"system/Patient.rs system/Observation.rs?category=a"}}); got.str("error") != "invalid_scope" {
+		t.Errorf("SMART-239: client credentials: got %d %s", got.code, got.text)
+	}
+	if page := read(w.do(w.request("GET", site+"/developers", ""))); strings.Contains(page.text, `">Encounter</dt>`) {
+		t.Error("SMART-239: the page for developers lists parameters that are not permitted")
+	}
+	for name, wrong := range map[string]map[string][]string{"a parameter of no token": {"Observation": {"date"}}, "a type that does not exist": {"Nope": {"code"}}} {
+		cfg := smart.Config{Policy: region()}
+		limit(wrong)(&cfg)
+		if _, err := smart.New(cfg); err == nil || !strings.Contains(err.Error(), "scopeParameters") {
+			t.Errorf("SMART-239: %s: got %v", name, err)
+		}
+	}
+}
+
 // twoServers opens two servers over one store. The second one is without some capabilities.
 func twoServers(t *testing.T, off ...string) *world {
 	t.Helper()

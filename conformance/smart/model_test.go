@@ -86,6 +86,7 @@ type modelGrant struct {
 	requested             string
 	scope                 string // that the server has stored; empty for unknown
 	repeated              bool   // made without a page, by an earlier decision
+	id, decision          string // as the server has stored them; decision for a repeat alone
 	ticks                 *ticks // nil where no page asked: a client that an administrator confirmed, and a backend client
 	launched              bool
 	offline, online       bool

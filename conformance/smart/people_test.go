@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,9 @@ func TestSMART203(t *testing.T) {
 		if b.submit("role", url.Values{"role": {value}}); b.page.code != http.StatusBadRequest || !has(b.forms(), "role") {
 			t.Errorf("SMART-203: %s: got %d", name, b.page.code)
 		}
+		if b.open(site + b.at); b.page.code != 200 || !has(b.forms(), "role") { // as after a change of the language
+			t.Errorf("SMART-203: %s: the page loaded again: got %d", name, b.page.code)
+		}
 	}
 	other := w.browser() // another tab of another person has a role page of its own
 	other.ask("clinical", "user/Condition.rs")
@@ -183,6 +187,44 @@ func TestSMART203(t *testing.T) {
 	if back := sentBack(t, none.submit("leave", nil)); back.Get("error") != "access_denied" {
 		t.Errorf("SMART-203: nobody's role: got %v", back)
 	}
+}
+
+// TestSMART208: a role that a person does not have at a sign-in ends the grants made in it, also for the time when the person has it again.
+func TestSMART208(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browser()
+	tokens := map[string]answer{}
+	for _, role := range []string{"T1 R1", "G1 R3"} {
+		b.ask("clinical", "user/Condition.rs", prompt("consent"))
+		b.inRole("locum", role)
+		tokens[role] = w.exchange("clinical", sentBack(t, b.allow()).Get("code"))
+	}
+	at := slices.IndexFunc(w.policy.People, func(p policy.Person) bool { return p.User == "locum" })
+	roles := w.policy.People[at].Roles
+	sees := func(what string, want map[string]int) {
+		t.Helper()
+		for role, code := range want {
+			if got := w.get(tokens[role].str("access_token"), "Condition").code; got != code {
+				t.Errorf("SMART-208: %s: the token of %s: got %d, want %d", what, role, got, code)
+			}
+		}
+	}
+	w.policy.People[at].Roles = nil
+	sees("without the role", map[string]int{"T1 R1": 200, "G1 R3": 401})
+	w.now = w.now.Add(time.Second)
+	b.ask("clinical", "user/Condition.rs", prompt("login"))
+	b.signIn("locum")
+	w.policy.People[at].Roles = roles
+	sees("with the role again", map[string]int{"T1 R1": 200, "G1 R3": 401})
+}
+
+// inRole signs somebody in, if nobody is, and chooses a role.
+func (b *browser) inRole(user, role string) {
+	b.w.Helper()
+	if !has(b.forms(), "role") {
+		b.signIn(user)
+	}
+	b.submit("role", url.Values{"role": {role}})
 }
 
 // TestRolesOfLaunches: in a launch the role is one at the organisation of the EHR, and for an app of one organisation one at that

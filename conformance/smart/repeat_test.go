@@ -104,9 +104,23 @@ func TestSMART222(t *testing.T) {
 
 	// A grant that was stopped counts no more, nor that of another user.
 	b.allow()
-	silent("before it is stopped", "app", "patient/Condition.rs")
+	listed := func() int {
+		b.open(site + "/my/apps")
+		return strings.Count(b.page.text, `name="grant"`)
+	}
+	alone := listed()
+	repeated := silent("before it is stopped", "app", "patient/Condition.rs")
+	if n := listed(); n != alone {
+		t.Errorf("SMART-222, 405: with a repeat %d decisions are listed, want %d", n, alone)
+	}
+	if got := w.get(repeated.str("access_token"), "Condition"); got.code != 200 {
+		t.Errorf("SMART-222: got %d", got.code)
+	}
 	for b.open(site + "/my/apps"); has(b.forms(), "apps"); {
 		b.submit("apps", nil)
+	}
+	if got := w.get(repeated.str("access_token"), "Condition"); got.code != 401 {
+		t.Errorf("SMART-222, 405: a repeat after its decision was stopped: got %d", got.code)
 	}
 	asks("SMART-210: stopped by the person", "app", "patient/Condition.rs")
 	b.allow()
@@ -159,6 +173,17 @@ func TestSMART222Staff(t *testing.T) {
 		location := b.submit("patient", url.Values{"patient": b.forms()["patient"].offers["patient"]})
 		if (location != "") != silent || !silent && !has(b.forms(), "decision") {
 			t.Errorf("SMART-222: the patient %s: got %q", number, location)
+		}
+	}
+	locum := w.browser()
+	locum.ask("clinical", "user/Condition.rs")
+	locum.signIn("locum")
+	locum.submit("role", url.Values{"role": {"G1 R3"}})
+	locum.allow()
+	for role, silent := range map[string]bool{"G1 R3": true, "T1 R1": false} {
+		locum.ask("clinical", "user/Condition.rs")
+		if location := locum.submit("role", url.Values{"role": {role}}); (location != "") != silent {
+			t.Errorf("SMART-222: the role %s: got %q", role, location)
 		}
 	}
 }

@@ -171,8 +171,9 @@ func TestTransactions(t *testing.T) {
 // browserOf returns a browser in which somebody has signed in.
 func (w *world) browserOf(user string) *browser {
 	w.Helper()
-	b := w.browser()
-	b.open(site + "/oauth/authorize?" + w.authorization("app", "patient/Observation.rs").Encode())
+	b, params := w.browser(), w.authorization("app", "patient/Observation.rs")
+	params.Set("prompt", "consent") // also after a decision that could be repeated without a page
+	b.open(site + "/oauth/authorize?" + params.Encode())
 	b.signIn(user)
 	return b
 }

@@ -152,6 +152,7 @@ func (w *walk) stored(g *modelGrant, code string) {
 	read, err := w.smart[0].Grants.ReadCode(w.Context(), code)
 	if err == nil {
 		stored, err := w.smart[0].Grants.Get(w.Context(), read.Content.Grant)
+		g.id, g.decision = stored.ID, strings.TrimPrefix(stored.Decision, "grant/")
 		if g.scope = stored.Scopes; err != nil && !w.safe {
 			w.Errorf("SMART-221: the grant of a new code: %v", err)
 		}

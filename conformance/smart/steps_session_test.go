@@ -3,6 +3,7 @@ package smart
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +70,10 @@ func (w *walk) stop() {
 			list = append(list, g)
 		}
 	}
+	all := list
+	list = slices.DeleteFunc(slices.Clone(all), func(g *modelGrant) bool { // what repeats a decision is part of it
+		return slices.ContainsFunc(all, func(d *modelGrant) bool { return d.id == g.decision })
+	})
 	if n := strings.Count(b.browser.page.text, `name="grant"`); n != len(list) {
 		w.Errorf("SMART-405: %s sees %d grants, want %d", s.user, n, len(list))
 		return
@@ -76,6 +81,10 @@ func (w *walk) stop() {
 	w.note("one of %d of %s in %s", len(list), s.user, b.name)
 	if len(list) > 0 {
 		b.submit("apps", nil)
-		list[len(list)-1].ended = true
+		newest := list[len(list)-1]
+		newest.ended = true
+		for _, g := range all {
+			g.ended = g.ended || g.decision == newest.id
+		}
 	}
 }

@@ -36,6 +36,9 @@ type Agreement struct {
 	Relationship string `json:"relationship,omitempty"`
 	// Evidence names what a client must have before it becomes active: dtac, dcb0129, dspt, dpia, agreement. Empty: nothing.
 	Evidence []string `json:"evidence,omitempty"`
+	// ScopeParameters are the search parameters that scopes of a type may have, by type (SMART-239). A type that is not in it has those
+	// that the server supports.
+	ScopeParameters map[string][]string `json:"scopeParameters,omitempty"`
 }
 
 // Organisation is an organisation that writes to the record or reads it.

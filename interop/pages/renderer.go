@@ -90,8 +90,11 @@ type Options struct {
 	// of the forms, which Check expects. A page with a form needs it.
 	Binding     string
 	Transaction string // id; also a field of each form, unless empty
-	Account     string // name of the person who is signed in, shown with the button for the sign-out
-	SignOut     string // path that the button posts to; empty: no button
+	// FormScheme is the scheme, with a colon, of an app on the device to which the server redirects after a post of this page. Empty
+	// for none.
+	FormScheme string
+	Account    string // name of the person who is signed in, shown with the button for the sign-out
+	SignOut    string // path that the button posts to; empty: no button
 }
 
 // view is the data of the layout. Page is the data of the page itself.
@@ -121,6 +124,9 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, pa
 			v.Others = append(v.Others, other)
 		}
 	}
+	if !formScheme.MatchString(o.FormScheme) {
+		return fmt.Errorf("%q is no private scheme", o.FormScheme)
+	}
 	if choice, ok := page.(PatientChoice); ok && len(choice.People) > MaxCandidates {
 		return fmt.Errorf("a choice of %d patients is longer than %d", len(choice.People), MaxCandidates)
 	}
@@ -128,7 +134,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, pa
 	if err := p.templates[templateKey{l.Language, page.name()}].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return fmt.Errorf("render page %s: %w", page.name(), err)
 	}
-	setHeaders(w.Header())
+	setHeaders(w.Header(), o.FormScheme)
 	w.Header().Set("Content-Language", l.Language)
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)

@@ -14,17 +14,25 @@ import (
 	"carerecord/store"
 )
 
-// TestHeaders: the headers of a page (SMART-166).
+// TestHeaders: the headers of a page, with the scheme of an app on the device (SMART-166).
 func TestHeaders(t *testing.T) {
 	p, _ := renderer(t, true)
-	h := render(t, p, "en", pages.SignedOut{}, pages.Options{}).Header()
-	for name, want := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
-		"X-Frame-Options":         "DENY", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "Cross-Origin-Opener-Policy": "same-origin",
-		"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8", "Access-Control-Allow-Origin": "",
-	} {
-		if got := h.Get(name); got != want {
-			t.Errorf("SMART-166: %s: got %q, want %q", name, got, want)
+	for scheme, action := range map[string]string{"": "form-action 'self'", "com.example.app:": "form-action 'self' com.example.app:"} {
+		h := render(t, p, "en", pages.SignedOut{}, pages.Options{FormScheme: scheme}).Header()
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; " + action,
+			"X-Frame-Options":         "DENY", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "Cross-Origin-Opener-Policy": "same-origin",
+			"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8", "Access-Control-Allow-Origin": "",
+		} {
+			if got := h.Get(name); got != want {
+				t.Errorf("SMART-166: %s: got %q, want %q", name, got, want)
+			}
+		}
+	}
+	for _, scheme := range []string{"https:", "http:", "javascript:", "com.example.app", "com.example.app: *", "*", "com.example.app:; script-src *", "com.example.app:\r\nX: y", "https://app.example", "Com.Example:"} {
+		err := p.Render(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, origin, nil), http.StatusOK, pages.SignedOut{}, pages.Options{FormScheme: scheme})
+		if err == nil {
+			t.Errorf("SMART-166: the scheme %q is written into the policy", scheme)
 		}
 	}
 }

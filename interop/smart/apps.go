@@ -1,8 +1,10 @@
 package smart
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"carerecord/consent/audit"
@@ -63,7 +65,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, g := range list {
+	for _, g := range decisions(list) {
 		app, err := s.app(r, &g)
 		if err != nil {
 			return err
@@ -73,15 +75,38 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
 }
 
-// stop ends a grant of a user; nothing for one of somebody else.
+// decisions returns grants without those that repeat the decision of another one in the list, which has the time of the last use of
+// all of them.
+func decisions(list []grants.Listed) (out []grants.Listed) {
+	for _, g := range list {
+		if !slices.ContainsFunc(list, func(other grants.Listed) bool { return g.Repeats(other.ID) }) {
+			out = append(out, g)
+		}
+	}
+	for i := range out {
+		for _, g := range list {
+			if g.Repeats(out[i].ID) && g.LastUsed.After(out[i].LastUsed) {
+				out[i].LastUsed = g.LastUsed
+			}
+		}
+	}
+	return out
+}
+
+// stop ends a grant of a user, and then all that repeat its decision; nothing for one of somebody else.
 func (s *Server) stop(r *http.Request, user, id string) error {
 	list, err := s.Grants.OfUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
+	// The decision comes first, so that no new grant repeats it. If the rest fails, the page lists what is left.
+	slices.SortStableFunc(list, func(a, b grants.Listed) int { return cmp.Compare(len(a.Decision), len(b.Decision)) })
 	for _, g := range list {
-		if g.ID == id {
-			return s.Grants.End(r.Context(), id, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "stopped by the user")
+		if g.ID != id && !g.Repeats(id) {
+			continue
+		}
+		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "stopped by the user"); err != nil {
+			return err
 		}
 	}
 	return nil

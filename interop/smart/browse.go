@@ -169,6 +169,9 @@ func (s *Server) serveBrowseSignIn(w http.ResponseWriter, r *http.Request) error
 	if err := s.users.pages.Check(r, binding, ""); err != nil {
 		return err
 	}
+	if !s.users.authorize.Starts.Count(address(r)) {
+		return pages.Fail(pages.TooMany, nil)
+	}
 	kind := session.Kind(r.PostForm.Get("kind"))
 	if !kind.Known() {
 		page.Unanswered = true

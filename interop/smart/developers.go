@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"carerecord/consent"
 	"carerecord/fhir/r4"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
@@ -30,7 +29,7 @@ func (s *Server) serveDevelopers(w http.ResponseWriter, r *http.Request) error {
 	lives := grants.DefaultLives()
 	page := pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: s.capabilities(), Scopes: s.examples(), Errors: oauth.Codes()}
 	for _, typ := range r4.Resources() {
-		if names := consent.ConstraintParams(typ); len(names) > 0 {
+		if names := s.cfg.Capabilities.Parameters(typ); len(names) > 0 {
 			page.Parameters = append(page.Parameters, pages.TypeParameters{Type: typ, Names: names})
 		}
 	}

@@ -3,6 +3,7 @@ package smart
 import (
 	"context"
 	"crypto/rsa"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -60,6 +61,8 @@ type Config struct {
 	// Introspections is how many requests for introspection of a client are answered in a minute; 0 is no limit.
 	Introspections int
 	Observer       Observer
+	// Deadline is how long a request may take; 0 is ten seconds.
+	Deadline time.Duration
 }
 
 // Server is an authorization server. It is safe for concurrent use.
@@ -77,6 +80,10 @@ type Server struct {
 
 // New makes a Server. It reads nothing.
 func New(cfg Config) (*Server, error) {
+	var err error
+	if cfg.Capabilities, err = cfg.Capabilities.WithParameters(cfg.Policy.Agreement.ScopeParameters); err != nil {
+		return nil, fmt.Errorf("agreement.scopeParameters of the policy: %w", err)
+	}
 	s := &Server{cfg: cfg}
 	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch, Observe: s.observed}
 	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, ServesKind: cfg.Capabilities.Serves, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
@@ -94,7 +101,6 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	var err error
 	s.documents, err = discovery.New(discovery.Config{Base: cfg.Site + "/fhir", Site: cfg.Site, Users: s.users != nil, Endpoints: s.Endpoints(), Capabilities: s.capabilities(), Scopes: s.examples(), Keys: cfg.Keys.Public})
 	if err != nil {
 		return nil, err

@@ -134,6 +134,9 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 	if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
 		return err
 	}
+	if err := s.endRoles(r, person); err != nil {
+		return err
+	}
 	if err := s.endOfAnother(u, r, transaction, id.User); err != nil {
 		return err
 	}
@@ -142,6 +145,24 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 		err = s.endOnline(r, before)
 	}
 	return err
+}
+
+// endRoles ends the grants of roles that a person who signs in does not have any more, so that they stay ended if the person gets the
+// role again (SMART-208).
+func (s *Server) endRoles(r *http.Request, person policy.Person) error {
+	list, err := s.Grants.OfUser(r.Context(), person.User)
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has {
+			continue
+		}
+		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the role has ended"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endOfAnother ends what the user who was signed in before has begun in the browser, if somebody else signs in: the transactions, but

@@ -6,6 +6,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
@@ -23,6 +24,8 @@ const (
 	stepPatient   = "patient"
 	stepDecision  = "decision"
 )
+
+var steps = []string{stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave}
 
 // ask shows the page of the step that needs a person, or ends the transaction if none does.
 func (e *Endpoint) ask(q *request, p *progress) error {
@@ -44,7 +47,7 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 	case err != nil:
 		return err
 	case before != nil:
-		return e.grant(q, p, set, decision{by: "grant/" + before.ID, until: before.Ends})
+		return e.grant(q, p, set, decision{repeats: before.ID, by: grants.RepeatOf(before.ID), until: before.Ends})
 	case quiet:
 		return oauth.Refuse(oauth.ConsentRequired, "A person has to agree.")
 	}
@@ -96,7 +99,7 @@ func masked(number string) string {
 
 // show renders a page of the transaction.
 func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
-	o := pages.Options{Binding: p.binding(), Transaction: q.id}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect)}
 	if p.session != nil {
 		o.Account = p.session.Account
 	}

@@ -32,10 +32,15 @@ type answer struct {
 // leave ends a transaction: it sends the browser to the client with parameters. If the browser has sent a form on its way, it goes
 // by a page of ours. Chromium applies form-action to every redirect that follows a form, those of the client too, so a redirect from
 // the form would be blocked wherever the client sends the browser on to another origin (SMART-166). A page ends that chain.
+//
+// An app on the device, which has a private scheme, is the end of the chain. It gets its redirect from the form, whose page names the
+// scheme: browsers open an app only if a person has just acted, and the page would go on by itself. The page of the sign-in is not
+// ours, and names no scheme.
 func (e *Endpoint) leave(q *request, p *progress, with url.Values) error {
 	location := e.backTo(&p.t, with)
+	posted := q.r.Method == http.MethodPost
 	signedIn := p.session != nil && !p.session.Started.Before(p.t.Made)
-	if q.r.Method != http.MethodPost && !p.t.Posted && !signedIn {
+	if !posted && !p.t.Posted && !signedIn || privateScheme(p.t.Redirect) != "" && (posted || !signedIn) {
 		see(q.w, location)
 		return nil
 	}
@@ -53,6 +58,15 @@ func (e *Endpoint) leave(q *request, p *progress, with url.Values) error {
 	}
 	see(q.w, Continue(q.id)+"/"+stepBack)
 	return nil
+}
+
+// privateScheme returns the scheme of a redirect URI, with its colon, if it is one of an app on the device; "" for a web page.
+func privateScheme(redirect string) string {
+	u, err := url.Parse(redirect)
+	if err != nil || u.Scheme == "http" || u.Scheme == "https" {
+		return ""
+	}
+	return u.Scheme + ":"
 }
 
 func (e *Endpoint) backKey(browser, id string) string {

@@ -11,12 +11,14 @@ import (
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/scopes"
+	"carerecord/store"
 )
 
 // decision is by what a grant is made: the zero decision is the person's, on the page.
 type decision struct {
-	by    string    // grant/ID of an earlier decision, or client/ID of an approved registration
-	until time.Time // bound of offline access; zero for none
+	by      string    // grants.RepeatOf an earlier decision, or client/ID of an approved registration
+	repeats string    // id of the grant of the earlier decision, which must be in force; empty for none
+	until   time.Time // bound of offline access; zero for none
 }
 
 // grant ends the transaction with a grant and a code, in one step with its audit record, and sends the browser back to the client.
@@ -53,7 +55,18 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	g.Scopes = set.String()
 	event := e.event(q, p, "authorization")
 	event.Of = "grant/" + g.ID
-	code, err := e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, p.stored.Remove())
+	writes := []store.StateWrite{p.stored.Remove()}
+	if d.repeats != "" {
+		unchanged, err := e.Grants.Unchanged(ctx, d.repeats)
+		if errors.Is(err, grants.ErrInactive) {
+			return errEnded // it ended just now
+		}
+		if err != nil {
+			return err
+		}
+		writes = append(writes, unchanged)
+	}
+	code, err := e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, writes...)
 	switch {
 	case ledger.Changed(err):
 		return errEnded

@@ -39,8 +39,11 @@ func All() []string {
 		ContextStandalonePatient, ContextStandaloneEncounter, PermissionOffline, PermissionOnline, PermissionPatient, PermissionUser)
 }
 
-// Set says which capabilities are on. The zero Set has all of them on. It never changes after Without.
-type Set struct{ off []string }
+// Set says which capabilities are on, and which search parameters scopes may have. The zero Set has all of them. It never changes.
+type Set struct {
+	off        []string
+	parameters map[string][]string // by type
+}
 
 // Without returns the Set with some capabilities switched off. It is an error to name one that does not exist.
 func Without(names ...string) (Set, error) {

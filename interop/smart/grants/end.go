@@ -10,6 +10,7 @@ import (
 
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/secret"
+	"carerecord/store"
 )
 
 // End ends a grant and all its tokens, at once (SMART-401). It does nothing if the grant has ended
@@ -36,6 +37,19 @@ func (s *Store) end(ctx context.Context, g ledger.Value[Grant], e ledger.Event, 
 		return err
 	}
 	return s.Ledger.Write(ctx, e, w)
+}
+
+// Unchanged returns the write that keeps a grant as it is, and fails if the grant has ended or changed since; ErrInactive for one
+// that has ended already.
+func (s *Store) Unchanged(ctx context.Context, id string) (store.StateWrite, error) {
+	g, err := read[Grant](ctx, s, grantPrefix+id)
+	if err == nil && !g.Content.Ended.IsZero() {
+		err = ErrInactive
+	}
+	if err != nil {
+		return store.StateWrite{}, err
+	}
+	return g.Change(g.Content.Ends.Add(keepExpired))
 }
 
 // SetPatient stores the id of the Patient in context of a grant, which is another one of the same person.

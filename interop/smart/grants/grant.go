@@ -61,6 +61,12 @@ type Context struct {
 	Launched bool `json:"launched,omitempty"`
 }
 
+// Repeats reports whether the grant repeats the decision of another one (SMART-222).
+func (g *Grant) Repeats(decision string) bool { return g.Decision == RepeatOf(decision) }
+
+// RepeatOf is the Decision of a grant that repeats that of another one.
+func RepeatOf(id string) string { return "grant/" + id }
+
 // State keys. Values are found by their keys alone; by-user keys list the grants of a person.
 const (
 	grantPrefix   = "smart/grant/"
