@@ -10,6 +10,7 @@ import (
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/signin"
 )
 
@@ -37,6 +38,9 @@ func (s *Server) observed(e ledger.Event) {
 		s.count("issued", "refresh_token")
 	case "token-refused", "client-refused", "authorization-refused":
 		s.count("refused", e.Refused)
+		if e.Detail == record.ErrSeveral.Error() {
+			s.alert("ambiguous-identity", "ALERT: several Practitioners have the number of one user, who was refused", e)
+		}
 	case "token-reuse":
 		s.alert("refresh-token-reuse", "ALERT: a refresh token was used twice, and its grant has ended", e)
 	case "code-reuse":
