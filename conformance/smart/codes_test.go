@@ -79,7 +79,7 @@ func TestCodes(t *testing.T) {
 }
 
 // TestRaces: of 20 uses of one code or one refresh token at once, on two servers, at most one succeeds, and then everything ends
-// (SMART-342, 343, 491, T08, T19).
+// (SMART-342, 343, 491, SMART-T08, SMART-T19).
 func TestRaces(t *testing.T) {
 	w := newWorld(t, nil, 2)
 	race := func(form url.Values) (won int64, token string) {

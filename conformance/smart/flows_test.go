@@ -130,7 +130,7 @@ func wantIDToken(t *testing.T, w *world, token, client, nonce, user string) {
 	}
 }
 
-// TestRefresh: a refresh token works once, gives no more than its grant, and its reuse ends everything (SMART-340 to 347, T19).
+// TestRefresh: a refresh token works once, gives no more than its grant, and its reuse ends everything (SMART-340 to 347, SMART-T19).
 func TestRefresh(t *testing.T) {
 	w := newWorld(t, nil, 2)
 	refresh := func(client, token string, more ...string) answer {

@@ -74,8 +74,8 @@ func TestSeveralPractitioners(t *testing.T) {
 	if back.Get("error") != "access_denied" || back.Get("code") != "" {
 		t.Errorf("SMART-443: got %v", back)
 	}
-	if w.counted.of("alert ambiguous-identity") != 1 || !strings.Contains(w.log.String(), `level=ERROR msg="ALERT: several Practitioners have the number of one user`) || strings.Contains(w.log.String(), "900000000102") {
-		t.Errorf("SMART-443: got %d alerts, want one that does not name the number", w.counted.of("alert ambiguous-identity"))
+	if !w.audited("identity-conflict", "client/"+w.ids["clinical"]) || !strings.Contains(w.log.String(), "ALERT: several resources claim to be one user") || strings.Contains(w.log.String(), "900000000102") {
+		t.Errorf("SMART-443: the alert is missing, or has the number: %s", w.log.String())
 	}
 	if back := w.browser().journey("clinical", "openid fhirUser user/Condition.rs", "nurse", ""); back.Get("code") == "" {
 		t.Errorf("SMART-443: another user: got %v", back)

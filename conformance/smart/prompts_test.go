@@ -65,9 +65,9 @@ func TestSMART097(t *testing.T) {
 	b := w.browser()
 	b.open(site + "/") // which gives the browser its cookie
 	refusedAs("nobody has signed in", b.ask("app", "patient/Condition.rs", prompt("none")), "login_required")
-	refusedAs("nobody has chosen how", b.ask("both", "user/Condition.rs", prompt("none")), "interaction_required")
 	b.ask("app", "patient/Condition.rs")
 	b.signIn("ann")
+	refusedAs("nobody has chosen how", b.ask("both", "user/Condition.rs", prompt("none")), "interaction_required")
 	refusedAs("nobody has agreed", b.ask("app", "patient/Condition.rs", prompt("none")), "consent_required")
 	b.ask("clinical", "launch/patient patient/Condition.rs")
 	b.signIn("doctor")

@@ -20,7 +20,7 @@ func TestReadme(t *testing.T) {
 }
 
 // TestConnect runs the commands of docs/connect.md for a backend system, with the examples of three languages as far as they can run
-// here.
+// here. So a vendor registers a client and gets tokens from the demonstration without help (SMART-069).
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	_, part, _ := strings.Cut(document(t, "docs/connect.md"), "## A backend system")

@@ -7,32 +7,63 @@ import (
 	"carerecord/consent/policy"
 )
 
-// TestOneIdentity: a folder in which a sign-in could mean two people is refused (SMART-443); kinds of people with issuers of their own may
-// have the same subjects.
-func TestOneIdentity(t *testing.T) {
-	patient := func(user, subject string) policy.Person {
-		return policy.Person{User: user, Subject: subject, Kind: policy.KindPatient, Patient: "9990000018"}
-	}
-	proxy := policy.Person{User: "proxy", Subject: "1", Kind: policy.KindProxy}
-	administrator := policy.Person{User: "administrator", Subject: "1", Kind: policy.KindAdministrator, Role: "A"}
+// TestAs: a person acts in exactly one of their roles; a proxy, and a kind that nobody knows, in none (SMART-143, 203, 205).
+func TestAs(t *testing.T) {
+	first, second := policy.RoleAt{Organisation: "A", Role: "R1"}, policy.RoleAt{Organisation: "B", Role: "R2"}
+	staff := policy.Person{User: "s", Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{second}}
 	for name, c := range map[string]struct {
-		people  []policy.Person
-		refused bool
+		person policy.Person
+		as     policy.RoleAt
+		ok     bool
 	}{
-		"two people":                           {[]policy.Person{patient("a", "1"), patient("b", "2")}, false},
-		"one subject":                          {[]policy.Person{patient("a", "1"), patient("b", "1")}, true},
-		"one user":                             {[]policy.Person{patient("a", "1"), patient("a", "2")}, true},
-		"a patient and a proxy of one subject": {[]policy.Person{patient("a", "1"), proxy}, true},
-		"a patient and staff of one subject":   {[]policy.Person{patient("a", "1"), administrator}, false},
-		"people without a subject":             {[]policy.Person{patient("a", ""), patient("b", "")}, false},
+		"the first role":              {staff, first, true},
+		"the second role":             {staff, second, true},
+		"the role of another place":   {staff, policy.RoleAt{Organisation: "A", Role: "R2"}, false},
+		"no role":                     {staff, policy.RoleAt{}, false},
+		"staff without a role":        {policy.Person{Kind: policy.KindStaff}, policy.RoleAt{}, false},
+		"further roles alone":         {policy.Person{Kind: policy.KindStaff, Roles: []policy.RoleAt{second}}, second, true},
+		"a patient":                   {policy.Person{Kind: policy.KindPatient}, policy.RoleAt{}, true},
+		"a patient in a role":         {policy.Person{Kind: policy.KindPatient}, first, false},
+		"a proxy":                     {policy.Person{Kind: policy.KindProxy}, policy.RoleAt{}, false},
+		"a kind that nobody knows":    {policy.Person{Kind: "visitor", Organisation: "A", Role: "R1"}, first, false},
+		"a kind that nobody knows, 2": {policy.Person{Kind: "visitor"}, policy.RoleAt{}, false},
+	} {
+		got, ok := c.person.As(c.as)
+		if ok != c.ok || ok && (got.Organisation != c.as.Organisation || got.Role != c.as.Role || got.Roles != nil || got.User != c.person.User) {
+			t.Errorf("%s: got %+v, %v", name, got, ok)
+		}
+	}
+	in, _ := staff.As(second)
+	if roles := in.AllRoles(); len(roles) != 1 || roles[0] != second {
+		t.Errorf("SMART-205: a person in one role has %v", roles)
+	}
+}
+
+// TestPeopleOfAFolder: roles that do not exist, that are repeated, or of somebody who is not staff, are mistakes.
+func TestPeopleOfAFolder(t *testing.T) {
+	good := policy.RoleAt{Organisation: "A", Role: "R1"}
+	for name, c := range map[string]struct {
+		person policy.Person
+		want   string // in the error; empty for none
+	}{
+		"staff with two roles":    {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{{Organisation: "A", Role: "R2"}}}, ""},
+		"staff without a role":    {policy.Person{Kind: policy.KindStaff}, ""},
+		"a proxy":                 {policy.Person{Kind: policy.KindProxy}, ""},
+		"an unknown organisation": {policy.Person{Kind: policy.KindStaff, Roles: []policy.RoleAt{good, {Organisation: "B", Role: "R1"}}}, `role 1: "B" is not an organisation`},
+		"an unknown role":         {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R9"}, `role 0: "R9" is not a role`},
+		"a repeated role":         {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{good}}, "it is repeated"},
+		"a patient in a role":     {policy.Person{Kind: policy.KindPatient, Patient: "9990000018", Roles: []policy.RoleAt{good}}, "only staff"},
+		"a proxy in a role":       {policy.Person{Kind: policy.KindProxy, Organisation: "A"}, "only staff"},
+		"an unknown kind":         {policy.Person{Kind: "visitor"}, "is unknown"},
 	} {
 		dir := t.TempDir()
-		f := policy.Folder{People: c.people, Roles: []policy.Role{{Code: "A", Name: "A", Activities: []string{policy.ActivityClients}}}}
+		f := &policy.Folder{Organisations: []policy.Organisation{{ODS: "A"}}, Roles: []policy.Role{{Code: "R1"}, {Code: "R2"}}, People: []policy.Person{c.person}}
 		if err := f.Save(dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := policy.Load(dir); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "that of another person") {
-			t.Errorf("SMART-443: %s: got %v, want it refused: %t", name, err, c.refused)
+		read, err := policy.Load(dir)
+		if c.want == "" && (err != nil || len(read.People[0].AllRoles()) != len(c.person.AllRoles())) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
 }

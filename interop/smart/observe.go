@@ -10,7 +10,6 @@ import (
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
-	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/signin"
 )
 
@@ -38,13 +37,12 @@ func (s *Server) observed(e ledger.Event) {
 		s.count("issued", "refresh_token")
 	case "token-refused", "client-refused", "authorization-refused":
 		s.count("refused", e.Refused)
-		if e.Detail == record.ErrSeveral.Error() {
-			s.alert("ambiguous-identity", "ALERT: several Practitioners have the number of one user, who was refused", e)
-		}
 	case "token-reuse":
 		s.alert("refresh-token-reuse", "ALERT: a refresh token was used twice, and its grant has ended", e)
 	case "code-reuse":
 		s.alert("code-reuse", "ALERT: an authorization code was used twice, and its grant has ended", e)
+	case "identity-conflict":
+		s.alert("identity-conflict", "ALERT: several resources claim to be one user, who was refused", e)
 	case "sign-in":
 		outcome := "permit"
 		switch e.Refused {

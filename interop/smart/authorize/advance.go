@@ -283,9 +283,6 @@ func has(list, word string) bool { return slices.Contains(strings.Fields(list), 
 func (e *Endpoint) recordRefusal(q *request, p *progress, refusal *oauth.Error) error {
 	event := e.event(q, p, "authorization-refused")
 	event.Refused, event.Status = refusal.Code, http.StatusForbidden
-	if errors.Is(refusal, record.ErrSeveral) {
-		event.Detail = record.ErrSeveral.Error() // SMART-443
-	}
 	if err := e.Grants.Ledger.Note(context.WithoutCancel(q.r.Context()), event); err != nil {
 		return err
 	}

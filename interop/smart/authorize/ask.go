@@ -25,7 +25,14 @@ const (
 	stepDecision  = "decision"
 )
 
-var steps = []string{stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave}
+// isStep reports whether the last part of a path is that of a form.
+func isStep(name string) bool {
+	switch name {
+	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave:
+		return true
+	}
+	return false
+}
 
 // ask shows the page of the step that needs a person, or ends the transaction if none does.
 func (e *Endpoint) ask(q *request, p *progress) error {

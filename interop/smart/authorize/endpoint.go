@@ -3,7 +3,6 @@ package authorize
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"carerecord/consent/policy"
@@ -68,7 +67,7 @@ func (e *Endpoint) ServeTransaction(w http.ResponseWriter, r *http.Request) erro
 			return e.serveBack(q)
 		case step == stepApp:
 			return e.serveApp(q)
-		case step != "" && !slices.Contains(steps, step): // the page of a form that was sent back is loaded again by its path
+		case step != "" && !isStep(step): // the page of a form that was sent back is loaded again by its path
 			return pages.Fail(pages.NotFound, nil)
 		}
 		return e.advance(q)

@@ -1,8 +1,8 @@
 package authorize
 
 import (
-	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -49,7 +49,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 			return err
 		}
 	}
-	if set, err = e.setUser(ctx, p, &g, set); err != nil {
+	if set, err = e.setUser(q, p, &g, set); err != nil {
 		return err
 	}
 	g.Scopes = set.String()
@@ -97,12 +97,18 @@ func (e *Endpoint) setContext(g *grants.Grant, p *progress, set scopes.Set) {
 
 // setUser sets what the client learns of who the user is. A user without a resource has no fhirUser (SMART-384), and one of whom no name is
 // known no name (SMART-381).
-func (e *Endpoint) setUser(ctx context.Context, p *progress, g *grants.Grant, set scopes.Set) (scopes.Set, error) {
+func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.Set) (scopes.Set, error) {
 	if !set.Has(scopes.FHIRUser) && !set.Has(scopes.Profile) {
 		return set, nil
 	}
+	ctx := q.r.Context()
 	self, err := e.Record.Self(ctx, p.user(), p.own)
 	if errors.Is(err, record.ErrSeveral) {
+		event := e.event(q, p, "identity-conflict") // an alert (SMART-443)
+		event.Refused, event.Status = "SEVERAL_PRACTITIONERS", http.StatusForbidden
+		if err := e.Grants.Ledger.Note(ctx, event); err != nil {
+			return set, err
+		}
 		return set, oauth.Refuse(oauth.AccessDenied, "Access was denied.").Because("%w", err)
 	}
 	if err != nil {

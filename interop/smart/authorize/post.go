@@ -35,7 +35,7 @@ func (e *Endpoint) post(q *request) error {
 		err = e.postEncounter(q, p)
 	case q.step == stepDecision && !p.needsPatient() && len(p.encounters) == 0:
 		err = e.postDecision(q, p)
-	case slices.Contains(steps, q.step):
+	case isStep(q.step):
 		see(q.w, Continue(q.id)) // a page that was left behind
 		return nil
 	default:

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -248,5 +249,16 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return throughProxies(n.cfg.TrustedProxies, n.withExamples(n.healthRoutes().before(served)))
+	return throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.withExamples(n.healthRoutes().before(served))))
+}
+
+// onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005). TLS itself is left to a proxy.
+func (n *Node) onlyHTTPS(next http.Handler) http.Handler {
+	if !strings.HasPrefix(n.cfg.PublicURL, "https:") {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, q)
+	})
 }

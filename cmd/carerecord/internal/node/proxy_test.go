@@ -125,3 +125,24 @@ func TestForgedHeaders(t *testing.T) {
 		t.Errorf("T18: through the proxy: got %d for %q", w.Code, address)
 	}
 }
+
+// TestTransportSecurity: every answer of a site with https says that nothing else is to be used; one of a site without it does not
+// (SMART-005).
+func TestTransportSecurity(t *testing.T) {
+	for url, want := range map[string]string{"http://127.0.0.1:8080": "", "https://record.example": "max-age=31536000"} {
+		cfg := demoConfig(t, t.TempDir())
+		cfg.PublicURL = url
+		n, err := Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/fhir/metadata", "/fhir/Patient", "/oauth/token", "/oauth/authorize", "/", "/healthz", "/none"} {
+			w := httptest.NewRecorder()
+			n.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if got := w.Header().Get("Strict-Transport-Security"); got != want {
+				t.Errorf("SMART-005: %s of %s: got %q, want %q", path, url, got, want)
+			}
+		}
+		n.Close()
+	}
+}

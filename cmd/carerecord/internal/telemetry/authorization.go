@@ -39,7 +39,7 @@ func labels(what string) []string {
 		return []string{"invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "access_denied", "login_required", "consent_required",
 			"interaction_required"}
 	case "alert":
-		return []string{"refresh-token-reuse", "code-reuse", "ambiguous-identity"}
+		return []string{"refresh-token-reuse", "code-reuse", "identity-conflict"}
 	case "sign-in":
 		return []string{"permit", "unknown-answer", "wrong-issuer", "refused", "invalid", "too-weak", "down", "unknown-person"}
 	case "session":
