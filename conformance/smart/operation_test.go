@@ -189,7 +189,8 @@ func TestSMART482Limits(t *testing.T) {
 	}
 }
 
-// TestSMART494: every event of the requirement has an audit record, with who, for whom and where it is known, and without a secret.
+// TestSMART494: every event of the requirement has an audit record, with who, for whom and where it is known, and without a secret. That of the
+// choice of a role is in TestSMART203, that of a change of signing keys in TestOperationsAreRecorded.
 func TestSMART494(t *testing.T) {
 	w := newWorld(t, nil, 2)
 	var last uint64

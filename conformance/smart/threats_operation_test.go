@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"carerecord/fhir"
+	"carerecord/interop/smart"
 	"carerecord/interop/smart/clients"
 	"carerecord/store"
 	"carerecord/store/storetest"
@@ -96,6 +98,7 @@ type partly struct {
 	engine
 	mu   sync.Mutex
 	down map[string]bool // state, log, record
+	slow map[string]bool // the same; they answer when the request has ended
 }
 
 func (p *partly) set(parts ...string) {
@@ -107,84 +110,109 @@ func (p *partly) set(parts ...string) {
 	}
 }
 
-func (p *partly) fails(part string) error {
+// slowed makes one part slow; none for "".
+func (p *partly) slowed(part string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.down[part] {
+	p.slow = map[string]bool{part: true}
+}
+
+// fails returns the error of a part that does not answer, at once or when the request has ended.
+func (p *partly) fails(ctx context.Context, part string) error {
+	p.mu.Lock()
+	down, slow := p.down[part], p.slow[part]
+	p.mu.Unlock()
+	if slow {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if down {
 		return store.ErrUnavailable
 	}
 	return nil
 }
 
 func (p *partly) Lookup(ctx context.Context, key string) ([]byte, error) {
-	if err := p.fails("state"); err != nil {
+	if err := p.fails(ctx, "state"); err != nil {
 		return nil, err
 	}
 	return p.engine.Lookup(ctx, key)
 }
 
 func (p *partly) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
-	if err := p.fails("state"); err != nil {
+	if err := p.fails(ctx, "state"); err != nil {
 		return err
 	}
 	return p.engine.Insert(ctx, key, value, expires)
 }
 
 func (p *partly) Swap(ctx context.Context, key string, old, value []byte, expires time.Time) error {
-	if err := p.fails("state"); err != nil {
+	if err := p.fails(ctx, "state"); err != nil {
 		return err
 	}
 	return p.engine.Swap(ctx, key, old, value, expires)
 }
 
 func (p *partly) Take(ctx context.Context, key string) ([]byte, error) {
-	if err := p.fails("state"); err != nil {
+	if err := p.fails(ctx, "state"); err != nil {
 		return nil, err
 	}
 	return p.engine.Take(ctx, key)
 }
 
 func (p *partly) Values(ctx context.Context, prefix string) iter.Seq2[store.StateValue, error] {
-	if err := p.fails("state"); err != nil {
-		return func(yield func(store.StateValue, error) bool) { yield(store.StateValue{}, err) }
+	err := p.fails(ctx, "state")
+	if err == nil {
+		return p.engine.Values(ctx, prefix)
 	}
-	return p.engine.Values(ctx, prefix)
+	return func(yield func(store.StateValue, error) bool) { // the first value, and then nothing more
+		for v, wrong := range p.engine.Values(ctx, prefix) {
+			if !yield(v, wrong) {
+				return
+			}
+			break
+		}
+		yield(store.StateValue{}, err)
+	}
 }
 
 func (p *partly) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
-	if err := p.fails("log"); err != nil {
+	if err := p.fails(ctx, "log"); err != nil {
 		return 0, err
 	}
 	return p.engine.Append(ctx, payloads...)
 }
 
 func (p *partly) Commit(ctx context.Context, b store.Batch) (uint64, error) {
-	if len(b.Log) > 0 && p.fails("log") != nil || len(b.State) > 0 && p.fails("state") != nil {
+	if len(b.Log) > 0 && p.fails(ctx, "log") != nil || len(b.State) > 0 && p.fails(ctx, "state") != nil {
 		return 0, store.ErrUnavailable
 	}
 	return p.engine.Commit(ctx, b)
 }
 
 func (p *partly) Read(ctx context.Context, f func(store.Snapshot) error) error {
-	if err := p.fails("record"); err != nil {
+	if err := p.fails(ctx, "record"); err != nil {
 		return err
 	}
 	return p.engine.Read(ctx, f)
 }
 
-// TestSMARTT38: while the store of tokens, the audit trail, the record or the host of a client's keys does not answer, nobody gets access: the
+// TestSMARTT38: while the store of tokens, the audit trail, the record or the host of a client's keys does not answer, in time or at all, nobody gets access: the
 // answer is 503, a page that says so, or a refusal (SMART-413, 496, SMART-T38).
 func TestSMARTT38(t *testing.T) {
 	var p *partly
 	w := openWorld(t, func(clock func() time.Time) engine {
 		p = &partly{engine: storetest.NewReference(clock)}
 		return p
-	}, 1)
-	signed := w.browserOf("ann")
-	consent := signed.forms()["decision"] // before a decision is made, which would be repeated without a page
+	}, 1, func(c *smart.Config) { c.Deadline, c.Epoch = 200*time.Millisecond, nil })
 	b := w.browser()
 	a := w.exchange("app", b.journey("app", "patient/Observation.rs offline_access", "ann", "").Get("code"))
 	revoked := w.exchange("app", w.browser().journey("app", "patient/Observation.rs", "ann", "").Get("code"))
+	signed := w.browserOf("bob") // who has granted nothing: there is a consent page
+	consent := signed.forms()["decision"]
+	if consent.action == "" {
+		t.Fatalf("there is no consent page: %d %s %s", signed.page.code, signed.at, signed.page.text)
+	}
 	code := w.browser().journey("app", "patient/Observation.rs", "ann", "").Get("code")
 	steps := map[string]func() answer{
 		"a read": func() answer { return w.get(a.str("access_token"), "Observation") },
@@ -234,10 +262,36 @@ func TestSMARTT38(t *testing.T) {
 			}
 		}
 		code = w.browser().journey("app", "patient/Observation.rs", "ann", "").Get("code")
-		signed = w.browserOf("ann")
-		consent = signed.forms()["decision"]
+		signed = w.browserOf("bob")
+		if consent = signed.forms()["decision"]; consent.action == "" {
+			t.Fatalf("%s: there is no consent page: %d %s %s", part, signed.page.code, signed.at, signed.page.text)
+		}
 		revoked = w.exchange("app", w.browser().journey("app", "patient/Observation.rs", "ann", "").Get("code"))
 		a = w.exchange("app", w.browser().journey("app", "patient/Observation.rs offline_access", "ann", "").Get("code"))
+	}
+	for _, part := range []string{"state", "record"} {
+		for name, step := range steps {
+			if name == "a read" || slices.Contains(without[part], name) {
+				continue // the time of a read is that of the FHIR server (LIM-009)
+			}
+			p.slowed(part)
+			got := step()
+			p.slowed("")
+			if got.code != http.StatusServiceUnavailable && got.code != http.StatusInternalServerError || got.str("access_token") != "" {
+				t.Errorf("SMART-T38: %s with a slow %s: got %d %.200s", name, part, got.code, got.text)
+			}
+		}
+		a = w.exchange("app", w.browser().journey("app", "patient/Observation.rs offline_access", "ann", "").Get("code"))
+		signed = w.browserOf("bob")
+		consent = signed.forms()["decision"]
+	}
+	p.slowed("state")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	_, err := w.smart[0].Verify(ctx, http.Header{"Authorization": {"Bearer " + a.str("access_token")}}, "")
+	cancel()
+	p.slowed("")
+	if e, ok := fhir.AsError(err); !ok || e.Status != http.StatusServiceUnavailable {
+		t.Errorf("SMART-T38: a token while the store is slow: got %v", err)
 	}
 	if got := steps["a read"](); got.code != 200 {
 		t.Errorf("SMART-T38: when all parts answer again: got %d %s", got.code, got.text)

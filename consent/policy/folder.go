@@ -198,6 +198,9 @@ func (f *Folder) check() error {
 	}
 	for i, p := range f.People {
 		p.check(f, fmt.Sprintf("people[%d]", i), bad)
+		if slices.ContainsFunc(f.People[:i], p.sameIdentity) {
+			bad("people[%d]: its user, or its subject at the issuer of its kind, is that of another person", i)
+		}
 	}
 	for i, c := range f.Clients {
 		if c.Organisation != "" && !known[c.Organisation] {

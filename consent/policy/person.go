@@ -42,6 +42,18 @@ func (p Person) As(r RoleAt) (Person, bool) {
 	return p, true
 }
 
+// sameIdentity reports whether a sign-in could mean either of two people: nobody is picked of two (SMART-443). Patients and proxies
+// sign in at one issuer.
+func (p Person) sameIdentity(other Person) bool {
+	issuer := func(kind string) string {
+		if kind == KindProxy {
+			return KindPatient
+		}
+		return kind
+	}
+	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind)
+}
+
 // check reports the mistakes of a person.
 func (p Person) check(f *Folder, at string, bad func(format string, args ...any)) {
 	switch p.Kind {

@@ -1,11 +1,14 @@
 package smart
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
@@ -107,6 +110,9 @@ func (s *Server) page(path string) http.Handler {
 // maxHeader is how many bytes the headers of a request may have (SMART-484).
 const maxHeader = 16 << 10
 
+// requestTime is how long a request may take by default: a store that does not answer in that time is like one that is down.
+const requestTime = 10 * time.Second
+
 // ServeHTTP answers requests for the paths that the server owns.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID()
@@ -120,6 +126,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.answers.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(s.cfg.Deadline, requestTime))
+	defer cancel()
+	r = r.WithContext(ctx)
 	if page := s.page(r.URL.Path); page != nil {
 		page.ServeHTTP(w, r)
 		return

@@ -61,6 +61,8 @@ type Config struct {
 	// Introspections is how many requests for introspection of a client are answered in a minute; 0 is no limit.
 	Introspections int
 	Observer       Observer
+	// Deadline is how long a request may take; 0 is ten seconds.
+	Deadline time.Duration
 }
 
 // Server is an authorization server. It is safe for concurrent use.

@@ -85,6 +85,9 @@ func (r *Registry) Approve(ctx context.Context, who, id, digest string) (*Client
 		if with.KeysSince = c.KeysSince; with.KeysDigest != c.KeysDigest || len(c.Approved) == 0 {
 			with.KeysSince = r.Ledger.Now()
 		}
+		if len(with.Keys) == 0 {
+			with.KeysSince = time.Time{}
+		}
 		with.Secrets, with.Made, with.NotBefore, with.Status = c.Secrets, c.Made, c.NotBefore, Active
 		with.Approved = append(c.Approved, Approval{By: who, At: r.Ledger.Now(), Digest: digest})
 		if c.Status == Suspended {

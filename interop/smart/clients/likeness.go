@@ -26,41 +26,27 @@ func (c *Client) likeness(all []*Client) (out []string) {
 	return out
 }
 
-// lookalikes are letters and digits that look like Latin letters.
-var lookalikes = map[rune]rune{
-	'0': 'o', '1': 'l', '3': 'e', '5': 's', '$': 's', '8': 'b', 'ł': 'l', 'ı': 'l', '|': 'l', 'i': 'l', 'j': 'l',
-	'а': 'a', 'в': 'b', 'е': 'e', 'ѕ': 's', 'і': 'l', 'ј': 'l', 'к': 'k', 'м': 'm', 'н': 'h', 'о': 'o', 'р': 'p', 'с': 'c', 'т': 't', 'у': 'y', 'х': 'x', 'һ': 'h', 'п': 'n',
-	'α': 'a', 'β': 'b', 'ε': 'e', 'η': 'n', 'ι': 'l', 'κ': 'k', 'μ': 'm', 'ν': 'n', 'ο': 'o', 'ρ': 'p', 'τ': 't', 'υ': 'y', 'χ': 'x',
-}
+// forms has each plain letter followed by what looks like it, and a blank: digits, letters with accents, and letters of other scripts.
+const forms = "aàáâãäåāăąаα b8вβ cçćĉċčс dďđ e3èéêëēĕėęěеε gĝğġģ hĥħнһ kкκ l1|ijìíîïĩīĭįıĺļľłіјι mмμ nñńņňŋпην o0òóôõöøōŏőоο pрρ rŕŗř s5$śŝşšșѕ tţťŧțтτ uùúûüũūŭůűųυ wŵ xхχ yýÿŷуу zźżž "
 
-// skeleton returns a name as it looks: in lower case, without blanks, marks and accents, with letters that look like Latin ones
-// replaced by these.
+// skeleton returns a name as it looks: in lower case, without blanks and signs, with each letter in its plain form.
 func skeleton(name string) string {
 	var b strings.Builder
 	for _, c := range name {
-		c = unicode.ToLower(c)
-		if latin, ok := lookalikes[c]; ok {
-			c = latin
-		} else if c > unicode.MaxASCII {
-			c = withoutAccent(c)
-		}
-		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+		if c = plain(unicode.ToLower(c)); unicode.IsLetter(c) || unicode.IsDigit(c) {
 			b.WriteRune(c)
 		}
 	}
 	return b.String()
 }
 
-// accents has each plain letter followed by its forms with accents, and a blank.
-const accents = "aàáâãäåāăą cçćĉċč dďđ eèéêëēĕėęě gĝğġģ hĥħ lìíîïĩīĭįĺļľ nñńņňŋ oòóôõöøōŏő rŕŗř sśŝşšș tţťŧț uùúûüũūŭůűų wŵ yýÿŷ zźżž "
-
-func withoutAccent(c rune) rune {
-	at := strings.IndexRune(accents, c)
-	if at < 0 {
+// plain returns the plain form of a letter.
+func plain(c rune) rune {
+	at := strings.IndexRune(forms, c)
+	if at < 0 || c == ' ' {
 		return c
 	}
-	group := accents[strings.LastIndexByte(accents[:at], ' ')+1:]
-	return rune(group[0])
+	return rune(forms[strings.LastIndexByte(forms[:at], ' ')+1])
 }
 
 // alike reports whether two skeletons are the same but for one letter in five, at most two.

@@ -116,7 +116,9 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 		}
 		return err
 	}
-	c.Status, c.Proposed, c.KeysSince = Active, nil, r.Ledger.Now()
+	if c.Status, c.Proposed = Active, nil; len(c.Keys) > 0 {
+		c.KeysSince = r.Ledger.Now()
+	}
 	c.Approved = []Approval{{By: who, At: r.Ledger.Now(), Digest: c.digest()}}
 	if _, err = r.insert(ctx, who, "client-import", c); ledger.Changed(err) {
 		return nil // another server did it meanwhile

@@ -90,7 +90,9 @@ func (n *Node) answerClient(w http.ResponseWriter, q *http.Request) {
 func (n *Node) registry(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
 	answer, err := n.registryVerb(ctx, who, request)
 	for i, c := range answer.Clients {
-		answer.Clients[i] = withoutDigests(c)
+		if answer.Clients[i] = withoutDigests(c); request.Verb == "export" {
+			answer.Clients[i].Secrets = nil
+		}
 	}
 	if err != nil || len(answer.Clients) == 0 || request.Verb == "export" {
 		return answer, err

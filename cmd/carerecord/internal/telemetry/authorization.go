@@ -21,7 +21,7 @@ func newAuthorization() *authorization {
 	return &authorization{
 		issued:     counter("carerecord_tokens_issued_total", "Access tokens issued, by the grant type.", "grant"),
 		refused:    counter("carerecord_authorization_refusals_total", "Refusals of the authorization server, by reason.", "reason"),
-		alerts:     counter("carerecord_authorization_alerts_total", "Events that somebody should look at: a code or a refresh token was used twice.", "alert"),
+		alerts:     counter("carerecord_authorization_alerts_total", "Events that somebody should look at: a code or a refresh token was used twice, or several resources claim to be one user.", "alert"),
 		signIns:    counter("carerecord_sign_ins_total", "Answers of identity providers, by outcome.", "outcome"),
 		sessions:   counter("carerecord_sessions_total", "Sessions of browsers that began and that were ended before their time.", "change"),
 		keyFetches: prometheus.NewCounter(prometheus.CounterOpts{Name: "carerecord_key_fetch_failures_total", Help: "Key sets of clients that could not be fetched."}),
@@ -39,7 +39,7 @@ func labels(what string) []string {
 		return []string{"invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "access_denied", "login_required", "consent_required",
 			"interaction_required"}
 	case "alert":
-		return []string{"refresh-token-reuse", "code-reuse"}
+		return []string{"refresh-token-reuse", "code-reuse", "identity-conflict"}
 	case "sign-in":
 		return []string{"permit", "unknown-answer", "wrong-issuer", "refused", "invalid", "too-weak", "down", "unknown-person"}
 	case "session":
