@@ -101,6 +101,13 @@ type clientAddCmd struct {
 	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, such as xac02."`
 	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
 
+	Confirmed       bool     `help:"An app for staff: its scopes are approved with the registration until its review, so people are not asked."`
+	Intent          []string `help:"Intent that a launch may name; repeat the flag for more."`
+	NoPatientChoice bool     `help:"A launch without a patient is refused where the app needs one: nobody chooses."`
+	Contact         string   `help:"Whom to ask about the app."`
+	TermsURL        string   `name:"terms-url" help:"Address of its terms."`
+	PrivacyURL      string   `name:"privacy-url" help:"Address of its privacy notice."`
+
 	Evidence      map[string]string `help:"Reference of a proof, such as dtac=…; repeat the flag for more: dtac, dcb0129, dspt, dpia." placeholder:"NAME=REFERENCE"`
 	AgreementEnds time.Time         `help:"Day on which the agreement with its maker ends." format:"2006-01-02"`
 	Review        time.Time         `help:"Day by which the registration is reviewed: from then on the client is not served." format:"2006-01-02"`
@@ -113,6 +120,7 @@ type clientAddCmd struct {
 func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
 		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, KeysURL: c.KeysURL,
+		Confirmed: c.Confirmed, Intents: c.Intent, NoPatientChoice: c.NoPatientChoice, Contact: c.Contact, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
 		Evidence: c.Evidence, AgreementEnds: c.AgreementEnds, Review: c.Review}
 	if made.Offline = clients.OfflineByDefault(&made); c.Offline != nil {
 		made.Offline = *c.Offline

@@ -3,6 +3,7 @@ package clients
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,9 @@ const (
 	maxOfflineTotal  = 365
 )
 
+// maxIntents is how many intents may be agreed with a client.
+const maxIntents = 50
+
 // checkTexts checks the descriptions of a client, its evidence and its lives.
 func checkTexts(c *Client, bad func(field, format string, args ...any)) {
 	for _, name := range slices.Sorted(maps.Keys(c.Evidence)) {
@@ -55,8 +59,21 @@ func checkTexts(c *Client, bad func(field, format string, args ...any)) {
 			bad("evidence."+name, "%w", err)
 		}
 	}
+	if len(c.Intents) > maxIntents {
+		bad("intents", "there are more than %d", maxIntents)
+	}
+	for _, intent := range c.Intents {
+		if err := plainText(intent, 200); err != nil || intent == "" {
+			bad("intents", "%.20q is empty, too long or no plain text", intent)
+		}
+	}
 	if err := plainText(c.Contact, 200); err != nil {
 		bad("contact", "%w", err)
+	}
+	for name, address := range map[string]string{"termsURL": c.TermsURL, "privacyURL": c.PrivacyURL} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(address) > 2000) {
+			bad(name, "must be an https address of at most 2000 characters")
+		}
 	}
 	for name, days := range map[string][2]int{"offlineUnusedDays": {c.OfflineUnused, maxOfflineUnused}, "offlineTotalDays": {c.OfflineTotal, maxOfflineTotal}} {
 		if days[0] < 0 || days[0] > days[1] {
