@@ -76,6 +76,9 @@ func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
 			fmt.Fprintf(w, "! %s: %s\n", c.ID, notice)
 		}
 	}
+	for _, id := range answer.LeftOut {
+		fmt.Fprintf(w, "left out, registered already or not by this command: %s\n", id)
+	}
 	if answer.Digest != "" {
 		fmt.Fprintf(w, "Somebody else approves it with: carerecord client approve %s %s\n", answer.Clients[0].ID, answer.Digest)
 	}

@@ -8,7 +8,7 @@ if (new URLSearchParams(location.search).get('iss') !== settings.fhir) {
   FHIR.oauth2.authorize({
     clientId: settings.staffApp,
     redirectUri: settings.redirect,
-    scope: `launch online_access ${settings.scope} ${settings.staffScope}`,
+    scope: `launch online_access ${settings.scope}`,
     pkceMode: 'required',
   }).catch((error) => { problem.textContent = `The app cannot start: ${error.message}` })
 }

@@ -6,7 +6,5 @@ const settings = {
   staffApp: 'example-staff-app',
   redirect: 'index.html',
   // What both ask for. The person who signs in may allow less.
-  scope: 'openid fhirUser patient/Patient.rs patient/Condition.rs patient/AllergyIntolerance.rs patient/MedicationRequest.rs patient/Observation.rs',
-  // Names of medicines are resources without a patient, which staff may read.
-  staffScope: 'patient/Medication.rs',
+  scope: 'openid fhirUser patient/Patient.rs patient/Condition.rs patient/AllergyIntolerance.rs patient/MedicationRequest.rs patient/Medication.rs patient/Observation.rs',
 }

@@ -45,14 +45,21 @@ type Set struct {
 	parameters map[string][]string // by type
 }
 
-// Without returns the Set with some capabilities switched off. It is an error to name one that does not exist.
+// Without returns the Set with some capabilities switched off, and those that depend on them: what an EHR launch or a standalone launch alone
+// gives. It is an error to name one that does not exist.
 func Without(names ...string) (Set, error) {
 	for _, name := range names {
 		if !slices.Contains(All(), name) {
 			return Set{}, fmt.Errorf("there is no capability %q; the capabilities are %s", name, strings.Join(All(), ", "))
 		}
 	}
-	return Set{off: slices.Clone(names)}, nil
+	off := slices.Clone(names)
+	for name, dependents := range map[string][]string{LaunchEHR: {ContextEHRPatient, ContextEHREncounter, ContextBanner, PermissionOnline}, LaunchStandalone: {ContextStandalonePatient, ContextStandaloneEncounter}} {
+		if slices.Contains(names, name) {
+			off = append(off, dependents...)
+		}
+	}
+	return Set{off: off}, nil
 }
 
 // Has reports whether a capability is on.

@@ -11,8 +11,8 @@ func newID() string { return idPrefix + strings.ToLower(rand.Text()) }
 
 const idPrefix = "app-"
 
-// isID reports whether an id has the form of those that newID makes.
-func isID(id string) bool {
+// OfRegistry reports whether an id has the form of those that a registry makes: other clients have the ids of a policy folder.
+func OfRegistry(id string) bool {
 	text, ok := strings.CutPrefix(id, idPrefix)
 	return ok && len(text) == len(rand.Text()) && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }

@@ -82,11 +82,23 @@ func (r *Registry) Add(ctx context.Context, who string, c Client) (*Client, erro
 	return r.add(ctx, who, "client-add", c)
 }
 
+// Restorable returns ErrRefused for a client that Restore would refuse whatever is registered, with the reason.
+func (r *Registry) Restorable(c Client) error {
+	if !OfRegistry(c.ID) {
+		return fmt.Errorf("%w: %q is no id of a registry", ErrRefused, c.ID)
+	}
+	c.sealKeys()
+	if err := r.Rules.Check(&c); err != nil {
+		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
+	}
+	return nil
+}
+
 // Restore proposes a client that a registry exported, under the id that it has, so that its apps need no change after a store was
 // restored. It is ErrRefused if the id is none of a registry, or is in use. Secrets are not exported: they have to be made again.
 func (r *Registry) Restore(ctx context.Context, who string, c Client) (*Client, error) {
-	if !isID(c.ID) {
-		return nil, fmt.Errorf("%w: %q is no id of a registry", ErrRefused, c.ID)
+	if err := r.Restorable(c); err != nil {
+		return nil, err
 	}
 	out, err := r.add(ctx, who, "client-restore", c)
 	if ledger.Changed(err) {

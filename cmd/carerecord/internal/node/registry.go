@@ -32,6 +32,8 @@ type ClientAnswer struct {
 	Secret  string            `json:"secret,omitempty"` // shown this once
 	// Notices are what an operator should know of these clients, by id.
 	Notices map[string][]string `json:"notices,omitempty"`
+	// LeftOut are the ids of clients that an import left out: there are clients of these ids, or they are no ids of a registry.
+	LeftOut []string `json:"leftOut,omitempty"`
 }
 
 // Clients sends a request to the registry of a store, through the server that holds it if there is one.
@@ -167,13 +169,30 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	return answer, nil
 }
 
-// importClients proposes clients that a registry exported, under their ids.
+// importClients proposes clients that a registry exported, under their ids. Those that are registered are left out, so an import may be
+// repeated, and so are those of a policy folder or a demonstration, which are registered when the record is opened. The file is checked before
+// anything is proposed.
 func (n *Node) importClients(ctx context.Context, who string, list []clients.Client) (ClientAnswer, error) {
 	var answer ClientAnswer
+	var missing []clients.Client
 	for i, one := range list {
+		_, err := n.smart.Clients.Get(ctx, one.ID)
+		switch {
+		case err == nil, !clients.OfRegistry(one.ID):
+			answer.LeftOut = append(answer.LeftOut, one.ID)
+			continue
+		case !errors.Is(err, clients.ErrUnknown):
+			return ClientAnswer{}, err
+		}
+		if err := n.smart.Clients.Restorable(one); err != nil {
+			return ClientAnswer{}, fmt.Errorf("client %d of the file (%.40q), nothing was registered: %w", i+1, one.ID, err)
+		}
+		missing = append(missing, one)
+	}
+	for i, one := range missing {
 		c, err := n.smart.Clients.Restore(ctx, who, one)
 		if err != nil {
-			return answer, fmt.Errorf("client %d of the file, after %d that were registered: %w", i+1, len(answer.Clients), err)
+			return answer, fmt.Errorf("client %q, after %d that were registered (repeat the import for the rest): %w", one.ID, i, err)
 		}
 		answer.Clients = append(answer.Clients, c)
 	}
