@@ -97,11 +97,11 @@ type clientAddCmd struct {
 	WebOrigin    []string     `help:"Origin of its web pages; repeat the flag for more."`
 	Audience     []string     `help:"patient, clinician, or both: who uses it. Or administrator."`
 	Scopes       string       `help:"The widest scopes that it may have."`
-	Purpose      []string     `help:"Purpose of use; repeat the flag for more."`
+	Purpose      []string     `help:"Purpose of use: PATRQT for an app of patients, TREAT for staff and their systems, HOPERAT for operators and administrators; repeat the flag for more."`
 	Organisation string       `help:"ODS code of the organisation that runs it."`
 	Right        []string     `help:"__introspect, __launch, or __clients for an app of administrators."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
-	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, such as xac02."`
+	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, with the dot at its end: xac02.lab."`
 	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
 
 	Confirmed       bool     `help:"An app for staff: its scopes are approved with the registration until its review, so people are not asked."`
