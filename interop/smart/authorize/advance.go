@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"carerecord/consent/policy"
 	"carerecord/fhir/r4"
@@ -22,6 +23,7 @@ import (
 
 // progress is how far a transaction is: what is known, in the order of the steps.
 type progress struct {
+	began      time.Time // before anything was read that may end the grant
 	stored     ledger.Value[Transaction]
 	t          Transaction
 	client     *clients.Client
@@ -77,11 +79,12 @@ func (e *Endpoint) progress(q *request) (*progress, error) {
 	if browser == "" && q.r.Method == http.MethodGet {
 		browser = e.Sessions.Browser(q.w, q.r)
 	}
+	began := e.Grants.Ledger.Now()
 	stored, err := e.read(ctx, browser, q.id)
 	if err != nil {
 		return nil, err
 	}
-	p := &progress{stored: stored, t: stored.Content}
+	p := &progress{began: began, stored: stored, t: stored.Content}
 	p.client, err = e.Grants.Clients.Serving(ctx, p.t.Client)
 	if errors.Is(err, clients.ErrUnknown) || err == nil && !p.client.Redirects(p.t.Redirect) {
 		return nil, pages.Fail(pages.BadRequest, errors.New("the client is not served any more"))
