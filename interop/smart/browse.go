@@ -169,7 +169,7 @@ func (s *Server) serveBrowseSignIn(w http.ResponseWriter, r *http.Request) error
 	if err := s.users.pages.Check(r, binding, ""); err != nil {
 		return err
 	}
-	if !s.users.authorize.Starts.Count(address(r)) {
+	if !s.users.authorize.SignIns.Count(address(r)) {
 		return pages.Fail(pages.TooMany, nil)
 	}
 	kind := session.Kind(r.PostForm.Get("kind"))

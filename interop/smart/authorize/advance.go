@@ -152,6 +152,9 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 		see(q.w, Continue(q.id)) // the session ended while the page was open
 		return errAnswered
 	}
+	if !e.SignIns.Count(e.Address(q.r)) { // each is a value in State, and nobody has signed in yet
+		return pages.Fail(pages.TooMany, nil)
+	}
 	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again})
 	var failed *signin.Error
 	if errors.As(err, &failed) && failed.Reason == signin.Down {
