@@ -3,7 +3,10 @@ package smart
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/store/storetest"
@@ -207,5 +211,50 @@ func TestConfirmedOnDevice(t *testing.T) {
 		if _, err := w.smart[0].Clients.Add(t.Context(), "ann", c); err == nil {
 			t.Errorf("SMART-209: an app for administrators with %s is registered", to)
 		}
+	}
+}
+
+// TestFailuresOfOthers: failures at an address do not block a client that authenticates by an assertion there, and long names of clients
+// fill no memory (SMART-482, 483, T44).
+func TestFailuresOfOthers(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	here := func(r *http.Request) { r.RemoteAddr = "192.0.2.251:9" }
+	codes := map[int]int{}
+	for range 601 {
+		codes[w.post("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {clientauth.AssertionType}, "client_assertion": {w.assertion("nobody")}}, here).code]++
+		codes[w.post("/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"cr_rt_x"}}, here).code]++
+	}
+	if codes[429] != 2 {
+		t.Errorf("SMART-482: got %v", codes)
+	}
+	form, _ := w.as("ehr", url.Values{"grant_type": {"client_credentials"}, "scope": {"__launch"}})
+	if a := w.post("/oauth/token", form, here); a.code != 200 {
+		t.Errorf("SMART-483: a backend client at the same address: got %d %s", a.code, a.text)
+	}
+	before, after := runtime.MemStats{}, runtime.MemStats{}
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range 1000 {
+		w.post("/oauth/revoke", url.Values{"token": {"x"}, "client_id": {fmt.Sprint(i) + strings.Repeat("x", 60_000)}}, here)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(w)
+	if after.HeapAlloc > before.HeapAlloc+20<<20 {
+		t.Errorf("SMART-T44: 1000 requests have left %d MB", (after.HeapAlloc-before.HeapAlloc)>>20)
+	}
+}
+
+// TestLimitsByNetwork: the addresses of one IPv6 network share a counter (SMART-482).
+func TestLimitsByNetwork(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	codes := map[int]int{}
+	for i := range 700 {
+		r := w.request("GET", site+"/oauth/authorize?"+w.authorization("app", "patient/*.rs").Encode(), "")
+		r.RemoteAddr = fmt.Sprintf("[2001:db8::%x]:9", i+1)
+		codes[w.do(r).Code]++
+	}
+	if codes[429] != 100 {
+		t.Errorf("SMART-482: got %v, want 600 of one network", codes)
 	}
 }

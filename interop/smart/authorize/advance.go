@@ -14,6 +14,7 @@ import (
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/scopes"
@@ -152,7 +153,7 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 		see(q.w, Continue(q.id)) // the session ended while the page was open
 		return errAnswered
 	}
-	if !e.SignIns.Count(e.Address(q.r)) { // each is a value in State, and nobody has signed in yet
+	if !e.SignIns.Count(limits.Source(e.Address(q.r))) { // each is a value in State, and nobody has signed in yet
 		return pages.Fail(pages.TooMany, nil)
 	}
 	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again})
