@@ -258,3 +258,35 @@ func TestLimitsByNetwork(t *testing.T) {
 		t.Errorf("SMART-482: got %v, want 600 of one network", codes)
 	}
 }
+
+// TestUserOfAnother: a name of the policy that is given to somebody else gives nothing of the one to the other: neither the tokens, nor
+// the session, nor the decisions (SMART-185, 210).
+func TestUserOfAnother(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	const scope = "openid patient/Patient.rs offline_access"
+	b := w.browser()
+	a := w.exchange("app", b.journey("app", scope, "ann", "").Get("code"))
+	if got := w.get(a.str("access_token"), "Patient"); got.code != 200 || !strings.Contains(got.text, "t1.ann") {
+		t.Fatalf("got %d %s", got.code, got.text)
+	}
+	for i := range w.policy.People {
+		if p := &w.policy.People[i]; p.User == "ann" {
+			p.Subject, p.Patient, p.BirthDate = "nhs-login-9", bobsNumber, "1970-03-04"
+		}
+	}
+	if got := w.get(a.str("access_token"), "Patient"); got.code != 401 {
+		t.Errorf("SMART-185: the token of the one who had the name: got %d %s", got.code, got.text)
+	}
+	if got := w.token("app", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}}); got.str("error") != "invalid_grant" {
+		t.Errorf("SMART-185: the refresh token: got %d %s", got.code, got.text)
+	}
+	if got := sentBack(t, b.ask("app", scope)); got.Get("error") != "access_denied" {
+		t.Errorf("SMART-185: the session: got %v and %d at %s", got, b.page.code, b.at)
+	}
+	if b.open(site + "/browse/"); strings.Contains(b.page.text, "/browse/patient/") {
+		t.Error("SMART-185: the session browses")
+	}
+	if b.open(site + "/my/apps"); b.page.code != 400 {
+		t.Errorf("SMART-185: the page of apps: got %d", b.page.code)
+	}
+}

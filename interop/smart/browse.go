@@ -62,7 +62,7 @@ func (s *Server) readers(r *http.Request) (list []reader, err error) {
 			return nil, err
 		}
 		person, ok := s.cfg.Policy.Person(current.Account)
-		if !ok {
+		if !ok || person.Subject != current.Subject {
 			continue
 		}
 		if person.Kind == policy.KindPatient {

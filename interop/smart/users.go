@@ -148,17 +148,18 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 }
 
 // endRoles ends the grants of roles that a person who signs in does not have any more, so that they stay ended if the person gets the
-// role again (SMART-208).
+// role again (SMART-208), and those of somebody else who had the name of the person before (SMART-185).
 func (s *Server) endRoles(r *http.Request, person policy.Person) error {
 	list, err := s.Grants.OfUser(r.Context(), person.User)
 	if err != nil {
 		return err
 	}
 	for _, g := range list {
-		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has {
+		own := g.SessionUser.Subject == "" || g.SessionUser.Subject == person.Subject
+		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has && own {
 			continue
 		}
-		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the role has ended"); err != nil {
+		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the person does not have the role any more"); err != nil {
 			return err
 		}
 	}

@@ -177,7 +177,7 @@ func (e *Endpoint) mayUse(q *request, p *progress) error {
 		audience = clients.ForPatients
 	}
 	switch {
-	case !ok:
+	case !ok || person.Subject != p.session.Subject:
 		return denied.Because("the user is not in the policy")
 	case !slices.Contains(p.client.Audience, audience):
 		return denied.Because("the app is not for people of this kind")
