@@ -290,3 +290,40 @@ func TestUserOfAnother(t *testing.T) {
 		t.Errorf("SMART-185: the page of apps: got %d", b.page.code)
 	}
 }
+
+// TestRefreshAfterAgreement: an organisation that has left the agreement gets no more tokens (SMART-204, 346).
+func TestRefreshAfterAgreement(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.add("desk", clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{redirect}, Offline: true})
+	a := w.exchange("desk", w.browser().journey("desk", "user/Condition.rs offline_access", "doctor", "").Get("code"))
+	code := w.browser().journey("desk", "user/Condition.rs", "nurse", "").Get("code")
+	w.policy.Agreement.Organisations = []string{"G1"}
+	if got := w.get(a.str("access_token"), "Condition"); got.code < 400 {
+		t.Errorf("SMART-204: the record: got %d", got.code)
+	}
+	if got := w.token("desk", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}}); got.str("error") != "invalid_grant" {
+		t.Errorf("SMART-346: got %d %s", got.code, got.text)
+	}
+	if got := w.exchange("desk", code); got.str("error") != "invalid_grant" {
+		t.Errorf("SMART-320: a code: got %d %s", got.code, got.text)
+	}
+}
+
+// TestLaunchTexts: the launch API answers for a hidden patient or encounter as for an unknown one (SMART-127, 252).
+func TestLaunchTexts(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.put("Patient", "secret", `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"identifier":[{"system":"`+nhs+`","value":"9990000042"}],"birthDate":"1960-01-02"`)
+	w.put("Encounter", "secret-e", `"status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/t1.secret"}`)
+	token := w.backend("ehr", "__launch")
+	seen := map[string]int{}
+	for _, with := range []map[string]any{{"patient": "t1.secret"}, {"patient": "t1.unknown"}, {"nhs_number": "9990000042"}, {"nhs_number": "9990000050"}, {"patient": "t1.ann", "encounter": "t1.secret-e"}, {"patient": "t1.ann", "encounter": "t1.unknown"},
+		{"patient": "t1.ann", "fhirContext": []map[string]any{{"reference": "Patient/t1.secret", "role": "x"}}}, {"patient": "t1.ann", "fhirContext": []map[string]any{{"reference": "Patient/t1.unknown", "role": "x"}}}, {"patient": "t1.secret", "encounter": "t1.secret-e"}} {
+		with["client_id"], with["user"] = w.ids["clinical"], "doctor"
+		got := w.announce(token, with)
+		got.header.Del("X-Request-Id")
+		seen[fmt.Sprint(got.code, got.text, got.header)]++
+	}
+	if len(seen) != 1 {
+		t.Errorf("SMART-127: got %v", seen)
+	}
+}

@@ -246,8 +246,12 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if g.User == "" {
 		return nil
 	}
-	if _, err := resource.PersonOf(s.cfg.Policy, g); err != nil {
+	person, err := resource.PersonOf(s.cfg.Policy, g)
+	if err != nil {
 		return err
+	}
+	if person.Kind == policy.KindStaff && !s.cfg.Policy.Signed(g.Organisation) {
+		return grants.ErrInactive // it has left the agreement (SMART-204)
 	}
 	granted, err := scopes.Stored(g.Scopes)
 	if err != nil {
