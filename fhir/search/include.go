@@ -276,13 +276,13 @@ func (in *includer) addReferrers(ctx context.Context, inc Include, to store.Ref)
 	return nil
 }
 
-// mayRefer reports whether an include adds referrers of a row, and the requester's scopes permit their
-// type.
+// mayRefer reports whether an include adds referrers of a row, and the requester's scopes permit to search for them without naming
+// them (SMART-256).
 func (in *includer) mayRefer(inc Include, to store.Ref) bool {
 	if inc.Target != "" && inc.Target != to.Type {
 		return false
 	}
-	if !in.view.Grant().Principal().May(inc.Source, "s") {
+	if p := in.view.Grant().Principal(); !p.May(inc.Source, "s") || p.NeedsName(inc.Source) {
 		in.noScope[inc.Source] = true
 		return false
 	}

@@ -50,6 +50,9 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if person, ok := s.cfg.Policy.Person(current.Account); ok && person.Subject != current.Subject {
+		return pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
+	}
 	page := pages.Apps{Action: AppsPath}
 	if r.Method == http.MethodPost {
 		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {

@@ -14,6 +14,7 @@ import (
 	"carerecord/interop/smart/browse"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 )
@@ -61,7 +62,7 @@ func (s *Server) readers(r *http.Request) (list []reader, err error) {
 			return nil, err
 		}
 		person, ok := s.cfg.Policy.Person(current.Account)
-		if !ok {
+		if !ok || person.Subject != current.Subject {
 			continue
 		}
 		if person.Kind == policy.KindPatient {
@@ -169,7 +170,7 @@ func (s *Server) serveBrowseSignIn(w http.ResponseWriter, r *http.Request) error
 	if err := s.users.pages.Check(r, binding, ""); err != nil {
 		return err
 	}
-	if !s.users.authorize.Starts.Count(address(r)) {
+	if !s.users.authorize.SignIns.Count(limits.Source(address(r))) {
 		return pages.Fail(pages.TooMany, nil)
 	}
 	kind := session.Kind(r.PostForm.Get("kind"))

@@ -51,7 +51,7 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 				all["GET "+path] = endpoint{d.OpenID, anyOrigin}
 			}
 		}
-		for _, name := range []string{sampleStaff, samplePatients} {
+		for _, name := range []string{sampleStaff, samplePatients, sampleAdministrators} {
 			all["POST "+signin.LogoutPath+name] = endpoint{serve(s.serveLogout), noOrigin}
 		}
 		if s.cfg.Capabilities.Has(capabilities.LaunchEHR) {

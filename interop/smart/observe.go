@@ -91,7 +91,7 @@ func (s *Server) measure(c *http.Client) *http.Client {
 // (SMART-482, 494).
 func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if answers.Exceeded(address(r)) {
+		if answers.Exceeded(limits.Source(address(r))) {
 			return pages.Fail(pages.TooMany, nil)
 		}
 		err := s.users.upstream.Callback(w, r)
@@ -99,7 +99,7 @@ func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http
 		if !errors.As(err, &failed) {
 			return err
 		}
-		answers.Count(address(r))
+		answers.Count(limits.Source(address(r)))
 		e := ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + failed.Issuer, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)},
 			Refused: string(failed.Reason), Status: http.StatusForbidden}
 		if unrecorded := s.Grants.Ledger.Note(context.WithoutCancel(r.Context()), e); unrecorded != nil {

@@ -79,7 +79,7 @@ func (s *Server) openUsers() (err error) {
 	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource}
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
-		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
+		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
 		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath}
 	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
@@ -148,17 +148,18 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 }
 
 // endRoles ends the grants of roles that a person who signs in does not have any more, so that they stay ended if the person gets the
-// role again (SMART-208).
+// role again (SMART-208), and those of somebody else who had the name of the person before (SMART-185).
 func (s *Server) endRoles(r *http.Request, person policy.Person) error {
 	list, err := s.Grants.OfUser(r.Context(), person.User)
 	if err != nil {
 		return err
 	}
 	for _, g := range list {
-		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has {
+		own := g.SessionUser.Subject == "" || g.SessionUser.Subject == person.Subject
+		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has && own {
 			continue
 		}
-		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the role has ended"); err != nil {
+		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "the person does not have the role any more"); err != nil {
 			return err
 		}
 	}
@@ -245,8 +246,12 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if g.User == "" {
 		return nil
 	}
-	if _, err := resource.PersonOf(s.cfg.Policy, g); err != nil {
+	person, err := resource.PersonOf(s.cfg.Policy, g)
+	if err != nil {
 		return err
+	}
+	if person.Kind == policy.KindStaff && !s.cfg.Policy.Signed(g.Organisation) {
+		return grants.ErrInactive // it has left the agreement (SMART-204)
 	}
 	granted, err := scopes.Stored(g.Scopes)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"carerecord/consent/policy"
 	"carerecord/fhir/r4"
@@ -13,6 +14,7 @@ import (
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/scopes"
@@ -22,6 +24,7 @@ import (
 
 // progress is how far a transaction is: what is known, in the order of the steps.
 type progress struct {
+	began      time.Time // before anything was read that may end the grant
 	stored     ledger.Value[Transaction]
 	t          Transaction
 	client     *clients.Client
@@ -77,11 +80,12 @@ func (e *Endpoint) progress(q *request) (*progress, error) {
 	if browser == "" && q.r.Method == http.MethodGet {
 		browser = e.Sessions.Browser(q.w, q.r)
 	}
+	began := e.Grants.Ledger.Now()
 	stored, err := e.read(ctx, browser, q.id)
 	if err != nil {
 		return nil, err
 	}
-	p := &progress{stored: stored, t: stored.Content}
+	p := &progress{began: began, stored: stored, t: stored.Content}
 	p.client, err = e.Grants.Clients.Serving(ctx, p.t.Client)
 	if errors.Is(err, clients.ErrUnknown) || err == nil && !p.client.Redirects(p.t.Redirect) {
 		return nil, pages.Fail(pages.BadRequest, errors.New("the client is not served any more"))
@@ -149,6 +153,9 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 		see(q.w, Continue(q.id)) // the session ended while the page was open
 		return errAnswered
 	}
+	if !e.SignIns.Count(limits.Source(e.Address(q.r))) { // each is a value in State, and nobody has signed in yet
+		return pages.Fail(pages.TooMany, nil)
+	}
 	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again})
 	var failed *signin.Error
 	if errors.As(err, &failed) && failed.Reason == signin.Down {
@@ -170,7 +177,7 @@ func (e *Endpoint) mayUse(q *request, p *progress) error {
 		audience = clients.ForPatients
 	}
 	switch {
-	case !ok:
+	case !ok || person.Subject != p.session.Subject:
 		return denied.Because("the user is not in the policy")
 	case !slices.Contains(p.client.Audience, audience):
 		return denied.Because("the app is not for people of this kind")

@@ -66,13 +66,13 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 }
 
 // confirmed reports whether no consent page is shown: an app for staff whose scopes were approved, by somebody who is named in the
-// registration, and until its review (SMART-220).
+// registration, and until its review (SMART-220), if the answer reaches nobody but the app (SMART-222).
 func (e *Endpoint) confirmed(p *progress) bool {
 	if p.person.Kind == policy.KindAdministrator {
 		return true // nothing of a record is shared, and the page has no text for it
 	}
 	c := p.client
-	return p.person.Kind == policy.KindStaff && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && !has(p.t.Prompt, "consent")
+	return p.person.Kind == policy.KindStaff && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && c.Reached(p.t.Redirect) && !has(p.t.Prompt, "consent")
 }
 
 // kindPage asks which kind of people signs in (SMART-189).

@@ -12,6 +12,7 @@ import (
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/launch"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
 )
@@ -35,7 +36,7 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusRequestURITooLong)
 		return nil
 	}
-	if !e.Starts.Count(e.Address(r)) {
+	if !e.Starts.Count(limits.Source(e.Address(r))) {
 		return pages.Fail(pages.TooMany, nil)
 	}
 	form, err := oauth.ReadRequest(r)

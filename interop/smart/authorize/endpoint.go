@@ -35,11 +35,12 @@ type Endpoint struct {
 	Record   *record.Record
 	// Subject returns the identifier of a user in ID tokens (SMART-382).
 	Subject func(ctx context.Context, u session.User) (string, error)
-	// Starts limits the requests of each address, and Searches the searches of each user (SMART-482).
-	Starts, Searches *limits.Limit
-	Address          func(*http.Request) string
-	Capabilities     capabilities.Set
-	StopPath         string // of the page with the apps that have access
+	// Starts limits the requests of each address, SignIns the sign-ins that each address starts, and Searches the searches of each user
+	// (SMART-482).
+	Starts, SignIns, Searches *limits.Limit
+	Address                   func(*http.Request) string
+	Capabilities              capabilities.Set
+	StopPath                  string // of the page with the apps that have access
 }
 
 // request is an HTTP request for a step of a transaction.

@@ -2,20 +2,55 @@ package clientauth
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"carerecord/consent/audit"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 )
 
-// LimitName is the name under which failures are counted: of a client at an address.
+// maxNamed is the longest client id that is counted by itself, in bytes. Whoever sends longer ones fills no memory with them.
+const maxNamed = 200
+
+// LimitName is the name under which failures are counted: of a client at an address, as the request names it, so that the failures of one
+// client never block another one behind the same address (SMART-483).
 func LimitName(r *http.Request, form oauth.Form, address string) string {
 	id := form.Get("client_id")
 	if user, _, ok := r.BasicAuth(); ok {
-		id = user
+		if id = user; strings.Contains(user, "%") {
+			if decoded, err := url.QueryUnescape(user); err == nil {
+				id = decoded
+			}
+		}
+	} else if form.Has("client_assertion") {
+		id = issuerOf(form.Get("client_assertion"))
 	}
-	return id + " " + address
+	if len(id) > maxNamed {
+		id = " "
+	}
+	return id + " " + limits.Source(address)
+}
+
+// issuerOf returns the client that an assertion names, without any check; "" for none.
+func issuerOf(assertion string) string {
+	_, rest, _ := strings.Cut(assertion, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	text, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Issuer string `json:"iss"`
+	}
+	if json.Unmarshal(text, &claims) != nil {
+		return ""
+	}
+	return claims.Issuer
 }
 
 // Checked is Authenticate for endpoints that record nothing else of a refusal: it limits, counts and records failed authentications

@@ -2,6 +2,8 @@ package clients
 
 import (
 	"encoding/json"
+	"net"
+	"net/url"
 	"slices"
 	"time"
 
@@ -158,4 +160,14 @@ func (c *Client) Redirects(uri string) bool {
 	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
 		return registered == uri || withoutLoopbackPort(registered) != "" && withoutLoopbackPort(registered) == withoutLoopbackPort(uri)
 	})
+}
+
+// Reached reports whether an answer at a redirect URI reaches the client and nobody else: it authenticates, or the URI is of a web site
+// (SMART-222). Any program of a device may open a port or register a scheme.
+func (c *Client) Reached(redirect string) bool {
+	if c.Kind != Public {
+		return true
+	}
+	u, err := url.Parse(redirect)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback()
 }

@@ -34,6 +34,9 @@ func checkGovernance(c *Client, bad func(field, format string, args ...any)) {
 	if !slices.Equal(c.Purposes, []string{purposeGovernance}) {
 		bad("purposes", "an app for administrators has "+purposeGovernance+" alone")
 	}
+	if slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return !c.Reached(uri) }) {
+		bad("redirectURIs", "an app for administrators authenticates or is a web site: no page asks them, and any program of a device may take its answer")
+	}
 	if c.Offline {
 		bad("offline", "an app for administrators has no access while nobody is signed in")
 	}

@@ -43,11 +43,12 @@ func (s *Store) Cutoffs(ctx context.Context) (Cutoffs, error) {
 // empty.
 type Of struct{ Organisation, User, Grant string }
 
-// EndAll ends one grant, or all grants of an organisation, of a user, or of everybody, with all their tokens, at once.
+// EndAll ends one grant and those that repeat its decision, or all grants of an organisation, of a user, or of everybody, with all their
+// tokens, at once.
 func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 	if of.Grant != "" {
 		e := ledger.Event{Name: "grants-end", Of: "grant/" + of.Grant, Agent: audit.Agent{Kind: "operator", Subject: who}}
-		return s.End(ctx, of.Grant, e, "ended by an administrator")
+		return s.endDecision(ctx, of.Grant, e)
 	}
 	for {
 		v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, CutoffsKey)
@@ -90,6 +91,32 @@ func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 			return err
 		}
 	}
+}
+
+// endDecision ends a grant, and then all that repeat its decision (SMART-222): the decision comes first, so that no new grant repeats it.
+func (s *Store) endDecision(ctx context.Context, id string, e ledger.Event) error {
+	g, err := read[Grant](ctx, s, grantPrefix+id)
+	if err != nil {
+		return ignoreInactive(err)
+	}
+	const why = "ended by an administrator"
+	if err := s.End(ctx, id, e, why); err != nil || g.Content.User == "" {
+		return err
+	}
+	list, err := s.OfUser(ctx, g.Content.User)
+	if err != nil {
+		return err
+	}
+	for _, other := range list {
+		if !other.Repeats(id) {
+			continue
+		}
+		e.Of = "grant/" + other.ID
+		if err := s.End(ctx, other.ID, e, why); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endsBefore describes the change of a cutoff for the audit trail.

@@ -15,6 +15,7 @@ import (
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/token"
@@ -119,7 +120,7 @@ func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form,
 func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, string, error) {
 	if secret.RefreshToken.Is(value) {
 		g, ends, err := e.Grants.DescribeRefresh(ctx, value)
-		if err != nil || g.Client != caller {
+		if err != nil || g.Client != caller || !e.hasUser(&g) {
 			return answer{}, "", storeError(err)
 		}
 		return answer{Active: true, Scope: g.Scopes, ClientID: g.Client, Expires: ends.Unix()}, g.Client, nil
@@ -129,6 +130,9 @@ func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, 
 		return answer{}, "", storeError(err)
 	}
 	g := &active.Grant
+	if !e.hasUser(g) {
+		return answer{}, "", nil
+	}
 	a := answer{Active: true, Scope: active.ScopeString(), ClientID: g.Client, Expires: active.Ends.Unix(), Issued: active.Made.Unix(), Type: "Bearer", Audience: e.Issuer,
 		Context:    token.ContextOf(g),
 		Extensions: &extensions{e.userAccess(g, active.Client)}}
@@ -143,6 +147,16 @@ func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, 
 		}
 	}
 	return a, g.Client, nil
+}
+
+// hasUser reports whether the user of a grant still has the role of the grant: the record refuses the token if not (SMART-205). A grant
+// without a user needs none.
+func (e *Endpoint) hasUser(g *grants.Grant) bool {
+	if g.User == "" {
+		return true
+	}
+	_, err := resource.PersonOf(e.Policy, g)
+	return err == nil
 }
 
 // The code systems of purposes and of job roles.

@@ -5,6 +5,8 @@
 package limits
 
 import (
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,4 +75,18 @@ func (l *Limit) bucket(name string) *bucket {
 	}
 	b.at = now
 	return b
+}
+
+// Source returns the part of a network address that one sender controls: of IPv6 the /64 network. Limits count by it, so that nobody has
+// a new counter with each address of a network of their own.
+func Source(address string) string {
+	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"))
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	network, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return network.String()
 }

@@ -174,10 +174,11 @@ func administrator(p consent.Principal, person policy.Person, role policy.Role, 
 }
 
 // PersonOf returns the person of a grant in the role of the grant, which the person must still have (SMART-205, 346);
-// grants.ErrInactive if not, and for a proxy: there are no authorities yet (SMART-143, 258).
+// grants.ErrInactive if not, for a proxy: there are no authorities yet (SMART-143, 258), and where the policy gives the name of the user
+// to somebody else now (SMART-185).
 func PersonOf(folder *policy.Folder, g *grants.Grant) (policy.Person, error) {
 	person, ok := folder.Person(g.User)
-	if !ok {
+	if signedIn := g.SessionUser.Subject; !ok || signedIn != "" && signedIn != person.Subject { // a printed token has no session
 		return policy.Person{}, grants.ErrInactive
 	}
 	if person, ok = person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); !ok {
