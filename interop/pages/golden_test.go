@@ -84,7 +84,7 @@ func states() []state {
 		out = append(out, state{"patient-search-" + string(problem), pages.PatientSearch{Action: "/oauth/patient", Number: "999", Family: "Exam", Day: "3", Month: "4", Year: "1980", Problem: problem}, in})
 	}
 	for _, kind := range errorKinds() {
-		out = append(out, state{"error-" + string(kind), pages.Error{Kind: kind, Reference: "REF-1", Retry: "/oauth/again"}, pages.Options{}})
+		out = append(out, state{"error-" + string(kind), pages.Error{Kind: kind, Reference: "REF-1", Retry: "/oauth/again", Apps: "/my/apps"}, pages.Options{}})
 	}
 	return out
 }
