@@ -58,6 +58,7 @@ func states() []state {
 		{"refusal-no-record", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRecord}, in},
 		{"refusal-no-role", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRole}, in},
 		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
+		{"refusal-without-app", pages.Refusal{Reason: pages.NoAuthority}, signedIn},
 		{"consent", consent, in},
 		{"consent-full", full, in},
 		{"consent-staff", staff, in},

@@ -89,7 +89,7 @@ type Encounter struct {
 
 // Refusal says why a person cannot use an app, and what to do next. Its form takes the person back to the app (SMART-147).
 type Refusal struct {
-	Action string
+	Action string // empty where no app is used: there is no form then
 	App    string
 	Reason RefusalReason
 }

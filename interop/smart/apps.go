@@ -45,8 +45,7 @@ func (u *users) current(r *http.Request) (*session.Session, error) {
 func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	current, err := s.users.current(r)
 	if errors.Is(err, session.ErrNone) {
-		signInFirst(w, AppsPath)
-		return nil
+		return signInFirst(w, r, AppsPath)
 	}
 	if err != nil {
 		return err

@@ -73,8 +73,7 @@ func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(readers) == 0 {
-		signInFirst(w, browsePath)
-		return nil
+		return s.noReader(w, r)
 	}
 	as, path, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), browsePath), "/")
 	if as == "" {
@@ -86,6 +85,23 @@ func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return pages.Fail(pages.NotFound, nil)
+}
+
+// noReader answers a browser in which nobody who may browse has signed in: with the sign-in, or with the reason for which the person
+// who has signed in sees nothing (SMART-143, 203).
+func (s *Server) noReader(w http.ResponseWriter, r *http.Request) error {
+	current, err := s.users.current(r)
+	if errors.Is(err, session.ErrNone) || err == nil && current.Kind == session.Administrator {
+		return signInFirst(w, r, browsePath)
+	}
+	if err != nil {
+		return err
+	}
+	reason := pages.NoRole
+	if current.Kind == session.Patient {
+		reason = pages.NoAuthority
+	}
+	return s.users.pages.Render(w, r, http.StatusForbidden, pages.Refusal{Reason: reason}, s.browseOptions(reader{session: current}))
 }
 
 func (s *Server) browseOptions(one reader) pages.Options {

@@ -54,8 +54,7 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 	current, err := s.users.current(r)
 	if errors.Is(err, session.ErrNone) {
-		signInFirst(w, sessionsPath)
-		return nil
+		return signInFirst(w, r, sessionsPath)
 	}
 	if err != nil {
 		return err

@@ -41,13 +41,17 @@ func continueAt(transaction string) string {
 	return authorize.Continue(transaction)
 }
 
-// signInFirst sends a browser without a session to the sign-in of a page.
-func signInFirst(w http.ResponseWriter, path string) {
+// signInFirst sends a browser without a session to the sign-in of a page. A post of it is refused.
+func signInFirst(w http.ResponseWriter, r *http.Request, path string) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return &pages.Failure{Kind: pages.Forbidden, Retry: path, Err: session.ErrNone}
+	}
 	for _, p := range ownPages() {
 		if p.path == path {
 			seeOther(w, p.signIn())
 		}
 	}
+	return nil
 }
 
 // serveOwnSignIn returns the handler of the sign-in of a page of ours; nil for a path that is none.
