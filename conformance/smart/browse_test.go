@@ -112,9 +112,12 @@ func TestBrowse(t *testing.T) {
 			t.Errorf("SMART-163: %s: got %d, want %d", path, b.page.code, want)
 		}
 	}
-	for _, user := range []string{"carer", "newcomer"} {
+	for user, reason := range map[string]string{"carer": "You cannot act for another person here", "newcomer": "You have no role here"} {
 		other := w.browser()
 		other.browseAs(user)
+		if other.at != "/browse/" || other.page.code != http.StatusForbidden || !strings.Contains(other.page.text, reason) || !has(other.forms(), "sign-out") {
+			t.Errorf("SMART-143, 203: %s: got %d at %s", user, other.page.code, other.at)
+		}
 		if strings.Contains(other.page.text, "/browse/patient") || strings.Contains(other.page.text, "/browse/T1") {
 			t.Errorf("SMART-143, 203: %s may browse", user)
 		}

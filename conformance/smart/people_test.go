@@ -140,7 +140,7 @@ func TestSMART203(t *testing.T) {
 	if now := b.cookies["carerecord-staff"]; now == before || now == "" {
 		t.Errorf("SMART-161: the session id is as before")
 	}
-	if old.open(site + "/my/apps"); old.page.code == http.StatusOK {
+	if old.open(site + "/my/apps"); old.at == "/my/apps" {
 		t.Errorf("SMART-161, T36: the session id of before the choice still works")
 	}
 	first := b.at

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func TestSMART348(t *testing.T) {
 			t.Errorf("SMART-348: %s: the session is %+v, want it used last at %s", name, got, at)
 		}
 		w.now = at.Add(29 * time.Minute)
-		if b.open(site + "/my/apps"); (b.page.code == 200) != c.alive {
+		if b.open(site + "/my/apps"); (b.at == "/my/apps") != c.alive {
 			t.Errorf("SMART-348: %s: after 43 minutes, 29 of them idle: got %d", name, b.page.code)
 		}
 	}
@@ -128,7 +129,7 @@ func TestSMART170(t *testing.T) {
 	}
 	here.open(site + "/my/sessions")
 	here.submit("sessions", url.Values{"session": {thereID}})
-	if there.open(site + "/my/sessions"); there.page.code != 400 {
+	if there.open(site + "/my/sessions"); there.at != "/my/sessions/sign-in" {
 		t.Errorf("SMART-170: the other browser: got %d", there.page.code)
 	}
 	if x, y := w.get(tokens[0].str("access_token"), "Observation").code, w.get(tokens[1].str("access_token"), "Observation").code; x != 200 || y != 401 {
@@ -138,13 +139,16 @@ func TestSMART170(t *testing.T) {
 	there.signIn("doctor")
 	here.open(site + "/my/sessions")
 	here.submit("sessions", url.Values{"session": {"all"}})
+	if here.at != "/my/sign-out" || here.page.code != 200 || here.cookies["carerecord-staff"] != "" {
+		t.Errorf("SMART-170: the sign-out everywhere leads to %s with %d and the cookies %v", here.at, here.page.code, here.cookies)
+	}
 	if got := w.sessionsOf("doctor"); len(got) != 0 || hereID == "" {
 		t.Errorf("SMART-170: after the sign-out everywhere: got %+v", got)
 	}
 	if got := w.get(tokens[0].str("access_token"), "Observation").code; got != 401 {
 		t.Errorf("SMART-169, 170: an online token after the sign-out everywhere: got %d", got)
 	}
-	if other.open(site + "/my/sessions"); other.page.code != 200 {
+	if other.open(site + "/my/sessions"); other.at != "/my/sessions" {
 		t.Errorf("SMART-170: the nurse: got %d", other.page.code)
 	}
 }
@@ -180,16 +184,83 @@ func TestBackChannelLogout(t *testing.T) {
 	if got := logout("sample-staff", "sample-sample-staff", func(map[string]any) {}); got.code != 200 {
 		t.Fatalf("SMART-169: got %d %s", got.code, got.text)
 	}
-	if here.open(site + "/my/apps"); here.page.code != 400 {
-		t.Errorf("SMART-169: the session goes on: %d", here.page.code)
+	if here.open(site + "/my/apps"); here.at != "/my/apps/sign-in" {
+		t.Errorf("SMART-169: the session goes on: %d at %s", here.page.code, here.at)
 	}
 	if got := w.get(a.str("access_token"), "Observation"); got.code != 401 {
 		t.Errorf("SMART-169: an online token: got %d", got.code)
 	}
-	if other.open(site + "/my/apps"); other.page.code != 200 {
+	if other.open(site + "/my/apps"); other.at != "/my/apps" {
 		t.Errorf("SMART-169: the nurse: got %d", other.page.code)
 	}
 	if !w.audited("logout", "issuer/staff") {
 		t.Error("SMART-169: the audit trail has no record")
+	}
+}
+
+// TestOwnPagesSignIn: the pages of a person's apps and sessions lead somebody without a session to a sign-in, and then to the page
+// itself, of each kind of people; the end of the browser's own session leads to the page of the sign-out (SMART-165, 169, 170).
+func TestOwnPagesSignIn(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	for _, path := range []string{"/my/apps", "/my/sessions"} {
+		for user, kind := range map[string]string{"ann": "patient", "doctor": "staff"} {
+			b := w.browser()
+			if b.open(site + path); b.at != path+"/sign-in" || b.page.code != 200 {
+				t.Fatalf("SMART-170: %s without a session: got %d at %s", path, b.page.code, b.at)
+			}
+			if b.submit("sign-in", url.Values{"kind": {"nobody"}}); b.page.code != 400 || !has(b.forms(), "sign-in") {
+				t.Errorf("SMART-165: %s: an unknown kind: got %d", path, b.page.code)
+			}
+			b.submit("sign-in", url.Values{"kind": {kind}})
+			if b.signIn(user); b.at != path || b.page.code != 200 {
+				t.Errorf("SMART-165: %s: after the sign-in of %s: got %d at %s", path, user, b.page.code, b.at)
+			}
+			b.open(site + "/my/sessions")
+			if b.submit("sessions", url.Values{"session": {w.onlySession(b)}}); b.at != "/my/sign-out" || b.page.code != 200 {
+				t.Errorf("SMART-169: the end of the own session leads to %s with %d", b.at, b.page.code)
+			}
+			if b.open(site + path); b.at != path+"/sign-in" {
+				t.Errorf("SMART-169: the session goes on at %s", b.at)
+			}
+		}
+	}
+	b := w.browser()
+	b.open(site + "/my/sessions")
+	b.submit("sign-in", url.Values{"kind": {"patient"}})
+	b.signIn("ann")
+	b.open(site + "/my/apps/sign-in")
+	b.submit("sign-in", url.Values{"kind": {"staff"}})
+	b.signIn("doctor")
+	b.open(site + "/my/sessions")
+	if b.submit("sessions", url.Values{"session": {"all"}}); b.at != "/my/sessions" || b.page.code != 200 {
+		t.Errorf("SMART-160: people of another kind stay signed in, so the page is %s with %d", b.at, b.page.code)
+	}
+	b.submit("sign-out", url.Values{})
+	if b.at != "/my/sign-out" || b.page.code != 200 {
+		t.Errorf("SMART-169: got %d at %s", b.page.code, b.at)
+	}
+}
+
+// onlySession returns the id of the one session that the page of sessions lists.
+func (w *world) onlySession(b *browser) string {
+	w.Helper()
+	_, after, found := strings.Cut(b.page.text, `name="session" value="`)
+	id, _, _ := strings.Cut(after, `"`)
+	if !found || id == "all" || strings.Count(b.page.text, `name="session" value="`) != 2 {
+		w.Fatalf("the page does not list one session: %.900s", b.page.text)
+	}
+	return id
+}
+
+// TestAnsweredPage: the page of a request that was answered says so and nothing that may be false; it leads to the apps with access.
+func TestAnsweredPage(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browser()
+	b.ask("app", "patient/Condition.rs")
+	b.signIn("ann")
+	at := b.at
+	b.allow()
+	if b.open(site + at); b.page.code != 400 || !strings.Contains(b.page.text, "answered already") || strings.Contains(b.page.text, "Nothing was shared") || !strings.Contains(b.page.text, `href="/my/apps"`) {
+		t.Errorf("SMART-480: got %d %s", b.page.code, b.page.text)
 	}
 }

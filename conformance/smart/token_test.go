@@ -120,7 +120,7 @@ func TestWithoutToken(t *testing.T) {
 		"GET /fhir/metadata": 200, "GET /fhir/.well-known/smart-configuration": 200, "GET /fhir/.well-known/openid-configuration": 200, "GET /oauth/jwks.json": 200, "GET /developers": 200,
 		"GET /oauth/authorize": 400, "POST /oauth/token": 400, "POST /oauth/introspect": 401, "POST /oauth/revoke": 401, "POST /oauth/launch": 401, "GET /oauth/callback/sample-staff": 400,
 		"POST /oauth/register": 404, "GET /fhir/Patient": 401, "GET /fhir/Patient/t1.ann": 401, "GET /fhir": 401, "POST /fhir": 401, "GET /fhir/_history": 401, "GET /fhir/Patient/t1.ann/$everything": 401,
-		"GET /oauth": 404, "GET /admin": 404, "GET /my/apps": 400,
+		"GET /oauth": 404, "GET /admin": 404, "GET /my/apps": 303, "GET /my/sessions": 303,
 	} {
 		method, at, _ := strings.Cut(path, " ")
 		r := w.request(method, site+at, "")

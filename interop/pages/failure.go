@@ -57,6 +57,7 @@ func (k ErrorKind) Status() int {
 type Failure struct {
 	Kind  ErrorKind
 	Retry string // path of a link "Try again", chosen by the server; empty: none
+	Apps  string // path of the page of apps with access, for a link; empty: none
 	// RetryAfter is sent with TooMany, ProviderDown and Unavailable, if it is not zero.
 	RetryAfter time.Duration
 	Allow      string // methods, sent with MethodRefused
@@ -114,7 +115,7 @@ func (p *Renderer) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Allow", f.Allow)
 	}
 	w.Header().Del("Location")
-	page := Error{Kind: f.Kind, Reference: reference, Retry: f.Retry}
+	page := Error{Kind: f.Kind, Reference: reference, Retry: f.Retry, Apps: f.Apps}
 	if err := p.Render(w, r, f.Kind.Status(), page, Options{}); err != nil && p.cfg.Log != nil {
 		p.cfg.Log(r, reference, err)
 	}

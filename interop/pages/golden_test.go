@@ -58,6 +58,7 @@ func states() []state {
 		{"refusal-no-record", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRecord}, in},
 		{"refusal-no-role", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRole}, in},
 		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
+		{"refusal-without-app", pages.Refusal{Reason: pages.NoAuthority}, signedIn},
 		{"consent", consent, in},
 		{"consent-full", full, in},
 		{"consent-staff", staff, in},
@@ -84,7 +85,7 @@ func states() []state {
 		out = append(out, state{"patient-search-" + string(problem), pages.PatientSearch{Action: "/oauth/patient", Number: "999", Family: "Exam", Day: "3", Month: "4", Year: "1980", Problem: problem}, in})
 	}
 	for _, kind := range errorKinds() {
-		out = append(out, state{"error-" + string(kind), pages.Error{Kind: kind, Reference: "REF-1", Retry: "/oauth/again"}, pages.Options{}})
+		out = append(out, state{"error-" + string(kind), pages.Error{Kind: kind, Reference: "REF-1", Retry: "/oauth/again", Apps: "/my/apps"}, pages.Options{}})
 	}
 	return out
 }

@@ -18,6 +18,7 @@ type Error struct {
 	Kind      ErrorKind
 	Reference string // number by which operators find the request
 	Retry     string // path of a link, or empty
+	Apps      string // path of the page of apps with access, for a link; empty: none
 }
 
 // SignIn asks which kind of person signs in, if an app serves several (SMART-189). The form posts the field "kind".
@@ -88,7 +89,7 @@ type Encounter struct {
 
 // Refusal says why a person cannot use an app, and what to do next. Its form takes the person back to the app (SMART-147).
 type Refusal struct {
-	Action string
+	Action string // empty where no app is used: there is no form then
 	App    string
 	Reason RefusalReason
 }

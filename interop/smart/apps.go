@@ -45,7 +45,7 @@ func (u *users) current(r *http.Request) (*session.Session, error) {
 func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	current, err := s.users.current(r)
 	if errors.Is(err, session.ErrNone) {
-		return pages.Fail(pages.Ended, err)
+		return signInFirst(w, r, AppsPath)
 	}
 	if err != nil {
 		return err
@@ -160,6 +160,10 @@ func (s *Server) serveSignOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead { // people of another kind are signed in still
+		seeOther(w, sessionsPath)
+		return nil
 	}
 	if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 		return err

@@ -10,30 +10,14 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
-	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/browse"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
-	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/session"
-	"carerecord/interop/smart/signin"
 )
 
-// The paths of the pages that show answers of the FHIR API, in a demonstration.
-const (
-	browsePath   = "/browse/"
-	browseSignIn = "/browse/sign-in"
-	// browseTransaction takes the place of a transaction in a sign-in that no app asked for.
-	browseTransaction = "browse"
-)
-
-// continueAt returns where a browser goes after a sign-in.
-func continueAt(transaction string) string {
-	if transaction == browseTransaction {
-		return browsePath
-	}
-	return authorize.Continue(transaction)
-}
+// browsePath begins the paths of the pages that show answers of the FHIR API, in a demonstration.
+const browsePath = "/browse/"
 
 // ServeFHIR sets the handler of the FHIR API, from which a demonstration shows answers below /browse/. Call it before the server
 // is used.
@@ -76,13 +60,10 @@ func (s *Server) readers(r *http.Request) (list []reader, err error) {
 	return list, nil
 }
 
-// serveBrowse answers the pages below /browse/, by GET alone, but for the form of the sign-in.
+// serveBrowse answers the pages below /browse/, by GET alone.
 func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
 	if s.users.browse == nil {
 		return pages.Fail(pages.NotFound, nil)
-	}
-	if r.URL.Path == browseSignIn {
-		return s.serveBrowseSignIn(w, r)
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD"}
@@ -92,8 +73,7 @@ func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(readers) == 0 {
-		seeOther(w, browseSignIn)
-		return nil
+		return s.noReader(w, r)
 	}
 	as, path, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), browsePath), "/")
 	if as == "" {
@@ -105,6 +85,23 @@ func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return pages.Fail(pages.NotFound, nil)
+}
+
+// noReader answers a browser in which nobody who may browse has signed in: with the sign-in, or with the reason for which the person
+// who has signed in sees nothing (SMART-143, 203).
+func (s *Server) noReader(w http.ResponseWriter, r *http.Request) error {
+	current, err := s.users.current(r)
+	if errors.Is(err, session.ErrNone) || err == nil && current.Kind == session.Administrator {
+		return signInFirst(w, r, browsePath)
+	}
+	if err != nil {
+		return err
+	}
+	reason := pages.NoRole
+	if current.Kind == session.Patient {
+		reason = pages.NoAuthority
+	}
+	return s.users.pages.Render(w, r, http.StatusForbidden, pages.Refusal{Reason: reason}, s.browseOptions(reader{session: current}))
 }
 
 func (s *Server) browseOptions(one reader) pages.Options {
@@ -153,30 +150,4 @@ func (s *Server) browser(r *http.Request, one reader) (consent.Principal, error)
 	client := &clients.Client{ID: "browse", Kind: clients.Symmetric, Purposes: []string{purpose}}
 	g := grants.Grant{ID: one.session.ID, User: one.person.User, Client: client.ID, Organisation: one.person.Organisation, Role: one.person.Role, Purpose: purpose, Scopes: "user/*.rs"}
 	return s.Resource.Principal(r.Context(), &grants.Active{Grant: g, Client: client}, address(r))
-}
-
-// serveBrowseSignIn lets a person sign in without an app.
-func (s *Server) serveBrowseSignIn(w http.ResponseWriter, r *http.Request) error {
-	binding := s.users.sessions.Browser(w, r)
-	page := pages.SignIn{Action: browseSignIn, Kinds: []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}}
-	options := pages.Options{Binding: binding}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		return s.users.pages.Render(w, r, http.StatusOK, page, options)
-	case http.MethodPost:
-	default:
-		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD, POST"}
-	}
-	if err := s.users.pages.Check(r, binding, ""); err != nil {
-		return err
-	}
-	if !s.users.authorize.SignIns.Count(limits.Source(address(r))) {
-		return pages.Fail(pages.TooMany, nil)
-	}
-	kind := session.Kind(r.PostForm.Get("kind"))
-	if !kind.Known() {
-		page.Unanswered = true
-		return s.users.pages.Render(w, r, http.StatusBadRequest, page, options)
-	}
-	return s.users.upstream.Start(w, r, signin.Request{Transaction: browseTransaction, Kind: kind, Login: true})
 }

@@ -75,6 +75,9 @@ func (s *Server) page(path string) http.Handler {
 	if u == nil {
 		return nil
 	}
+	if signIn := s.serveOwnSignIn(path); signIn != nil {
+		return u.pages.Handle(signIn)
+	}
 	switch {
 	case path == authorize.Path:
 		return u.pages.Handle(u.authorize.ServeRequest)

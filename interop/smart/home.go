@@ -14,6 +14,9 @@ const (
 	sessionsPath = "/my/sessions"
 )
 
+// allSessions is the value of the field "session" that ends all of them.
+const allSessions = "all"
+
 // serveHome answers the page at / of a demonstration: its people, its clients, and requests to begin with.
 func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -51,7 +54,7 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 	current, err := s.users.current(r)
 	if errors.Is(err, session.ErrNone) {
-		return pages.Fail(pages.Ended, err)
+		return signInFirst(w, r, sessionsPath)
 	}
 	if err != nil {
 		return err
@@ -60,10 +63,19 @@ func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 			return err
 		}
-		if err := s.endSessions(r, current, r.PostForm.Get("session")); err != nil {
+		which := r.PostForm.Get("session")
+		if err := s.endSessions(r, current, which); err != nil {
 			return err
 		}
-		seeOther(w, sessionsPath)
+		if which != allSessions && which != current.ID {
+			seeOther(w, sessionsPath)
+			return nil
+		}
+		// Nothing that was begun in this browser goes on, as after a sign-out.
+		if _, err := s.users.sessions.SignOut(w, r, current.Kind); err != nil && !errors.Is(err, session.ErrNone) {
+			return err
+		}
+		seeOther(w, SignOutPath)
 		return nil
 	}
 	list, err := s.users.sessions.List(r.Context(), current.User)
@@ -83,7 +95,7 @@ func (s *Server) endSessions(r *http.Request, current *session.Session, id strin
 	if err != nil {
 		return err
 	}
-	if id == "all" {
+	if id == allSessions {
 		_, err = s.users.sessions.EndAll(r.Context(), current.User)
 	} else if err = s.users.sessions.End(r.Context(), current.User, id); errors.Is(err, session.ErrNone) {
 		return nil
@@ -92,7 +104,7 @@ func (s *Server) endSessions(r *http.Request, current *session.Session, id strin
 		return err
 	}
 	for _, one := range before {
-		if id == "all" || one.ID == id {
+		if id == allSessions || one.ID == id {
 			if err := s.endOnline(r, &one); err != nil {
 				return err
 			}

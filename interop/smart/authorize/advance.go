@@ -58,7 +58,7 @@ func (e *Endpoint) finish(q *request, p *progress, err error) error {
 	case errors.Is(err, errAnswered):
 		return nil
 	case errors.Is(err, errEnded):
-		return pages.Fail(pages.Ended, err)
+		return e.ended(err)
 	case errors.As(err, &refusal) && refusal.Status < http.StatusInternalServerError && p != nil && p.t.Redirect != "":
 		if err := e.recordRefusal(q, p, refusal); err != nil {
 			return err

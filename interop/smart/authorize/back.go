@@ -88,7 +88,7 @@ func sealerOf(id string) (cipher.AEAD, error) {
 func (e *Endpoint) serveBack(q *request) error {
 	v, err := ledger.Read[answer](q.r.Context(), e.Grants.Ledger.State, e.backKey(e.Sessions.KnownBrowser(q.r), q.id))
 	if ledger.Missing(err) || err == nil && !e.Grants.Ledger.Now().Before(v.Content.Ends) {
-		return pages.Fail(pages.Ended, err)
+		return e.ended(err)
 	}
 	if err != nil {
 		return err
@@ -98,12 +98,17 @@ func (e *Endpoint) serveBack(q *request) error {
 	return e.Pages.Render(q.w, q.r, http.StatusOK, pages.Back{App: v.Content.App, Path: on}, pages.Options{})
 }
 
+// ended is the page of a transaction that is not open: it may have been answered, so the page leads to the apps with access.
+func (e *Endpoint) ended(err error) error {
+	return &pages.Failure{Kind: pages.Ended, Apps: e.StopPath, Err: err}
+}
+
 // serveApp sends the browser to the app, once.
 func (e *Endpoint) serveApp(q *request) error {
 	key := e.backKey(e.Sessions.KnownBrowser(q.r), q.id)
 	raw, err := e.Grants.Ledger.State.Take(q.r.Context(), key)
 	if ledger.Missing(err) {
-		return pages.Fail(pages.Ended, err)
+		return e.ended(err)
 	}
 	if err != nil {
 		return err
@@ -113,7 +118,7 @@ func (e *Endpoint) serveApp(q *request) error {
 		return err
 	}
 	if !e.Grants.Ledger.Now().Before(v.Content.Ends) {
-		return pages.Fail(pages.Ended, nil)
+		return e.ended(nil)
 	}
 	sealer, err := sealerOf(q.id)
 	if err != nil {
