@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/tidwall/gjson"
 
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
@@ -329,4 +330,72 @@ func TestLaunchTexts(t *testing.T) {
 	if len(seen) != 1 {
 		t.Errorf("SMART-127: got %v", seen)
 	}
+}
+
+// TestContextOfTwoSpellings: what an app is told of fhirContext is what was checked: a member with another spelling is refused (SMART-127).
+func TestContextOfTwoSpellings(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	token := w.backend("ehr", "__launch")
+	announce := func(fhirContext string) answer {
+		r := w.request("POST", site+"/oauth/launch", `{"client_id":"`+w.ids["clinical"]+`","user":"doctor","patient":"t1.bob","fhirContext":`+fhirContext+`}`)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+token)
+		return read(w.do(r))
+	}
+	for _, twice := range []string{
+		`[{"reference":"Condition/t1.hidden","Reference":"Condition/t1.bob-c"}]`, `[{"Reference":"Condition/t1.bob-c"}]`, `[{"reference":"Condition/t1.bob-c","ROLE":"x"}]`, `[{"reference":1}]`, `[1]`, `{}`,
+		`[{"canonical":"https://x.example/q","type":"Questionnaire","more":1}]`, `[{"identifier":null}]`,
+	} {
+		if got := announce(twice); got.code != 400 {
+			t.Errorf("SMART-127: %s: got %d %s, want 400", twice, got.code, got.text)
+		}
+	}
+	got := announce(`[{"reference":"Condition/t1.hidden","reference":"Condition/t1.bob-c"}]`)
+	if got.code != 201 {
+		t.Fatalf("SMART-127: the last of two members of one name counts: got %d %s", got.code, got.text)
+	}
+	back := w.browser().journey("clinical", "launch user/Condition.rs", "doctor", "", func(v url.Values) { v.Set("launch", got.str("launch")) })
+	if told := w.exchange("clinical", back.Get("code")).text; !strings.Contains(told, `"fhirContext":[{"reference":"Condition/t1.bob-c"}]`) || strings.Contains(told, "hidden") {
+		t.Errorf("SMART-127: the app is told %s", told)
+	}
+}
+
+// TestTwoRefusals: of two posts of a refusal one ends the transaction, with one record and one way back (SMART-089, 494).
+func TestTwoRefusals(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browserOf("ann")
+	f := b.forms()["decision"]
+	if back := sentBack(t, b.send(f, url.Values{"decision": {"refuse"}})); back.Get("error") != "access_denied" {
+		t.Errorf("SMART-089: got %v", back)
+	}
+	if location := b.send(f, url.Values{"decision": {"refuse"}}); location != "" {
+		t.Errorf("a second refusal leads to %s", location)
+	}
+	if n := w.recorded("authorization-refused"); n != 1 {
+		t.Errorf("SMART-494: there are %d records of the refusal", n)
+	}
+	carer := w.browser()
+	carer.open(site + "/oauth/authorize?" + w.authorization("app", "patient/Observation.rs").Encode())
+	carer.signIn("carer")
+	for range 3 {
+		carer.open(site + carer.at)
+	}
+	if n := w.recorded("authorization-refused"); n != 2 {
+		t.Errorf("SMART-494: a page that was loaded four times made %d records", n-1)
+	}
+	if back := sentBack(t, carer.submit("leave", nil)); back.Get("error") != "access_denied" || w.recorded("authorization-refused") != 2 {
+		t.Errorf("SMART-147: got %v and %d records", back, w.recorded("authorization-refused")-1)
+	}
+}
+
+// recorded counts the records of an event.
+func (w *world) recorded(name string) (n int) {
+	w.Helper()
+	for r, err := range w.engine.Records(w.Context(), 1) {
+		w.must(err)
+		if gjson.GetBytes(r.Payload, "interaction").Str == name {
+			n++
+		}
+	}
+	return n
 }

@@ -60,15 +60,28 @@ func (e *Endpoint) finish(q *request, p *progress, err error) error {
 	case errors.Is(err, errEnded):
 		return e.ended(err)
 	case errors.As(err, &refusal) && refusal.Status < http.StatusInternalServerError && p != nil && p.t.Redirect != "":
-		if err := e.recordRefusal(q, p, refusal); err != nil {
-			return err
-		}
-		if p.stored.Key != "" {
-			if _, err := e.Grants.Ledger.State.Take(q.r.Context(), p.stored.Key); err != nil && !ledger.Missing(err) {
-				return err
-			}
-		}
-		return e.leave(q, p, refusalOf(refusal))
+		return e.refuse(q, p, refusal)
+	}
+	return err
+}
+
+// refuse ends the transaction with a refusal, in one step with its audit record, and sends the browser back to the client. Of two posts
+// of one form one succeeds.
+func (e *Endpoint) refuse(q *request, p *progress, refusal *oauth.Error) error {
+	way, to, err := e.way(q, p, refusalOf(refusal))
+	if err != nil {
+		return err
+	}
+	event := e.refusal(q, p, refusal)
+	if p.t.Told != "" { // the refusal was recorded with the page that told it
+		event.Name = "authorization-left"
+	}
+	err = e.Grants.Ledger.Write(context.WithoutCancel(q.r.Context()), event, append(way, p.stored.Remove())...)
+	if ledger.Changed(err) {
+		return e.ended(errEnded)
+	}
+	if err == nil {
+		see(q.w, to)
 	}
 	return err
 }
@@ -208,7 +221,7 @@ func (e *Endpoint) stop(q *request, p *progress, reason pages.RefusalReason) err
 		p.form = stepLeave
 		return nil
 	}
-	if err := e.recordRefusal(q, p, refusal); err != nil {
+	if err := e.tell(q, p, refusal, string(reason)); err != nil {
 		return err
 	}
 	return e.show(q, p, http.StatusForbidden, pages.Refusal{Action: Continue(q.id) + "/" + stepLeave, App: p.client.Name, Reason: reason})
@@ -286,12 +299,28 @@ func (p *progress) user() record.User {
 // has reports whether a space-separated list has a word.
 func has(list, word string) bool { return slices.Contains(strings.Fields(list), word) }
 
-// recordRefusal writes the audit record of a refusal (SMART-494).
-func (e *Endpoint) recordRefusal(q *request, p *progress, refusal *oauth.Error) error {
+// refusal returns the audit record of a refusal (SMART-494).
+func (e *Endpoint) refusal(q *request, p *progress, refusal *oauth.Error) ledger.Event {
 	event := e.event(q, p, "authorization-refused")
 	event.Refused, event.Status = refusal.Code, http.StatusForbidden
-	if err := e.Grants.Ledger.Note(context.WithoutCancel(q.r.Context()), event); err != nil {
+	return event
+}
+
+// tell records a refusal that a page is about to tell, once, however often the page is loaded.
+func (e *Endpoint) tell(q *request, p *progress, refusal *oauth.Error, reason string) error {
+	if p.t.Told == reason {
+		return nil
+	}
+	told := p.stored
+	told.Content = p.t
+	told.Content.Told = reason
+	w, err := told.Change(p.t.Ends)
+	if err != nil {
 		return err
 	}
-	return nil
+	err = e.Grants.Ledger.Write(context.WithoutCancel(q.r.Context()), e.refusal(q, p, refusal), w)
+	if ledger.Changed(err) {
+		return nil // another request of the browser tells it
+	}
+	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/ledger"
+	"carerecord/store"
 )
 
 // The last parts of the paths on which a transaction ends.
@@ -29,35 +30,28 @@ type answer struct {
 	Ends   time.Time `json:"ends"`
 }
 
-// leave ends a transaction: it sends the browser to the client with parameters. If the browser has sent a form on its way, it goes
+// way returns where the browser goes at the end of a transaction, and what is stored for it in the commit that ends the transaction: to the
+// client, with parameters. If the browser has sent a form on its way, it goes
 // by a page of ours. Chromium applies form-action to every redirect that follows a form, those of the client too, so a redirect from
 // the form would be blocked wherever the client sends the browser on to another origin (SMART-166). A page ends that chain.
 //
 // An app on the device, which has a private scheme, is the end of the chain. It gets its redirect from the form, whose page names the
 // scheme: browsers open an app only if a person has just acted, and the page would go on by itself. The page of the sign-in is not
 // ours, and names no scheme.
-func (e *Endpoint) leave(q *request, p *progress, with url.Values) error {
+func (e *Endpoint) way(q *request, p *progress, with url.Values) (writes []store.StateWrite, to string, err error) {
 	location := e.backTo(&p.t, with)
 	posted := q.r.Method == http.MethodPost
 	signedIn := p.session != nil && !p.session.Started.Before(p.t.Made)
 	if !posted && !p.t.Posted && !signedIn || privateScheme(p.t.Redirect) != "" && (posted || !signedIn) {
-		see(q.w, location)
-		return nil
+		return nil, location, nil
 	}
 	sealer, err := sealerOf(q.id)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	ends := e.Grants.Ledger.Now().Add(e.Lives.Code)
 	w, err := ledger.New(e.backKey(p.t.Browser, q.id), answer{App: p.client.Name, Sealed: sealer.Seal(nil, nil, []byte(location), nil), Ends: ends}, ends)
-	if err != nil {
-		return err
-	}
-	if err := e.Grants.Ledger.State.Insert(q.r.Context(), w.Key, w.Value, ends); err != nil {
-		return err
-	}
-	see(q.w, Continue(q.id)+"/"+stepBack)
-	return nil
+	return []store.StateWrite{w}, Continue(q.id) + "/" + stepBack, err
 }
 
 // privateScheme returns the scheme of a redirect URI, with its colon, if it is one of an app on the device; "" for a web page.

@@ -66,16 +66,19 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 		}
 		writes = append(writes, unchanged)
 	}
-	code, err := e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, writes...)
+	to := ""
+	_, err = e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, func(code string) ([]store.StateWrite, error) {
+		way, next, err := e.way(q, p, url.Values{"code": {code}})
+		to = next
+		return append(writes, way...), err
+	})
 	switch {
 	case ledger.Changed(err):
 		return errEnded
 	case err != nil:
 		return err
 	}
-	if err := e.leave(q, p, url.Values{"code": {code}}); err != nil {
-		return err
-	}
+	see(q.w, to)
 	return errAnswered
 }
 

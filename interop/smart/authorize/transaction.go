@@ -35,6 +35,7 @@ type Transaction struct {
 	Role   policy.RoleAt `json:"role,omitzero"`
 	RoleOf string        `json:"roleOf,omitempty"`
 	Posted bool          `json:"posted,omitempty"` // the browser has sent a form of a page
+	Told   string        `json:"told,omitempty"`   // why the person cannot go on, once a page has told it
 	Made   time.Time     `json:"made"`
 	Ends   time.Time     `json:"ends"`
 }

@@ -80,8 +80,9 @@ type Code struct {
 	Used      bool      `json:"used,omitempty"`
 }
 
-// Authorize makes a grant and a code for it in one step, by the act of a person.
-func (s *Store) Authorize(ctx context.Context, e ledger.Event, g Grant, c Code, life time.Duration, more ...store.StateWrite) (string, error) {
+// Authorize makes a grant and a code for it in one step, by the act of a person. more returns what is stored in the same commit, for the
+// code.
+func (s *Store) Authorize(ctx context.Context, e ledger.Event, g Grant, c Code, life time.Duration, more func(code string) ([]store.StateWrite, error)) (string, error) {
 	code := secret.New(secret.Code)
 	c.Grant, c.Client, c.Ends = g.ID, g.Client, s.Ledger.Now().Add(life)
 	writes, err := s.newGrant(&g)
@@ -93,7 +94,11 @@ func (s *Store) Authorize(ctx context.Context, e ledger.Event, g Grant, c Code, 
 	if err != nil {
 		return "", err
 	}
-	return code, s.Ledger.Write(ctx, e, append(append(writes, w), more...)...)
+	with, err := more(code)
+	if err != nil {
+		return "", err
+	}
+	return code, s.Ledger.Write(ctx, e, append(append(writes, w), with...)...)
 }
 
 // ReadCode returns what a code stands for, whether it was used or not; ErrInactive for an unknown one.

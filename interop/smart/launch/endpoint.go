@@ -86,11 +86,12 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	case a.Intent != "" && !slices.Contains(client.Intents, a.Intent):
 		return inconsistent("the intent was not agreed with the client")
 	}
-	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
-		FHIR: a.FHIR, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant}
-	if err := checkContext(a.FHIR); err != nil {
-		return err
+	named, refused := readContext(a.FHIR)
+	if refused != nil {
+		return refused
 	}
+	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
+		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant}
 	switch err := e.Resolve(ctx, &l, client); {
 	case errors.Is(err, ErrInconsistent):
 		return inconsistent(err.Error())
@@ -165,37 +166,4 @@ func launchURL(c *clients.Client, requested string) (*url.URL, error) {
 func inconsistent(cause string) error {
 	return &oauth.Error{Status: http.StatusUnprocessableEntity, Code: oauth.InvalidRequest, Description: "Client, launch URL, user, patient and encounter do not belong together, or the user may not see them.",
 		Cause: errors.New(cause)}
-}
-
-// checkContext checks fhirContext (SMART-373, 374): an array of objects, each with a reference, a canonical or an identifier, and
-// with a type for the latter two.
-func checkContext(raw json.RawMessage) error {
-	if len(raw) == 0 {
-		return nil
-	}
-	refuse := func(text string) error { return oauth.Refuse(oauth.InvalidRequest, "fhirContext "+text) }
-	var list []struct {
-		Reference, Canonical, Type string
-		Role                       *string
-		Identifier                 json.RawMessage
-	}
-	if err := json.Unmarshal(raw, &list); err != nil || len(list) > 20 {
-		return refuse("must be an array of at most 20 objects.")
-	}
-	for _, one := range list {
-		typ, _, _ := strings.Cut(one.Reference, "/")
-		switch {
-		case one.Reference == "" && one.Canonical == "" && one.Identifier == nil:
-			return refuse("needs a reference, a canonical or an identifier in each object.")
-		case one.Reference == "" && one.Type == "":
-			return refuse("needs a type beside a canonical or an identifier.")
-		case strings.Contains(one.Reference, "://"):
-			return refuse("has relative references alone.")
-		case one.Role != nil && *one.Role == "":
-			return refuse("has an empty role.")
-		case (typ == "Patient" || typ == "Encounter") && (one.Role == nil || *one.Role == "launch"):
-			return refuse("names the patient and the encounter of the launch in patient and encounter.")
-		}
-	}
-	return nil
 }

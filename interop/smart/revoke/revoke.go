@@ -28,17 +28,30 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	result.Client.KeepOrigin(w.Header(), r)
+	status := http.StatusOK
+	if err = e.revoke(r, form, result.Client.ID, w.Header().Get("X-Request-Id")); err != nil {
+		status = oauth.AsError(err).Status
+	}
+	result.Client.RestrictOrigin(w.Header(), r, status)
+	if err != nil {
+		return err
+	}
+	oauth.NoStore(w.Header())
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// revoke ends the token of a request of a client.
+func (e *Endpoint) revoke(r *http.Request, form oauth.Form, client, request string) error {
 	if !form.Has("token") {
 		return oauth.Refuse(oauth.InvalidRequest, "token is required.")
 	}
-	switch err := e.Grants.Revoke(r.Context(), form.Get("token"), result.Client.ID, w.Header().Get("X-Request-Id"), e.Address(r)); {
+	err := e.Grants.Revoke(r.Context(), form.Get("token"), client, request, e.Address(r))
+	switch {
 	case errors.Is(err, grants.ErrOther):
 		return oauth.Refuse(oauth.UnauthorizedClient, "The token is of another client.")
 	case err != nil:
 		return oauth.Unavailable(err)
 	}
-	oauth.NoStore(w.Header())
-	w.WriteHeader(http.StatusOK)
 	return nil
 }

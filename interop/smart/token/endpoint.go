@@ -79,11 +79,16 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return oauth.TooMany("Too many failed requests. Try again in a minute.")
 	}
 	response, err := e.answer(r.Context(), q, answer)
+	status := http.StatusOK
+	if err != nil {
+		err = e.refused(r.Context(), q, name, err)
+		status = oauth.AsError(err).Status
+	}
 	if q.client != nil {
-		q.client.KeepOrigin(w.Header(), r)
+		q.client.RestrictOrigin(w.Header(), r, status)
 	}
 	if err != nil {
-		return e.refused(r.Context(), q, name, err)
+		return err
 	}
 	return oauth.WriteJSON(w, http.StatusOK, response)
 }

@@ -148,6 +148,9 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 	n.rest = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
 		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Security: security, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
+	if n.smart != nil {
+		n.smart.ServeFHIR(n.rest.Handler())
+	}
 	return n.rest.Prepare()
 }
 
@@ -239,9 +242,6 @@ const introspectionsAMinute = 60_000
 // refused and recorded by the FHIR server.
 func (n *Node) Handler() http.Handler {
 	fhir := n.rest.Handler()
-	if n.smart != nil {
-		n.smart.ServeFHIR(fhir)
-	}
 	served := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if n.smart != nil && n.smart.Owns(q.URL.Path) && !rest.HasLeakedToken(q) {
 			n.smart.ServeHTTP(w, q)
@@ -249,7 +249,7 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.withExamples(n.healthRoutes().before(served))))
+	return throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.withExamples(served))))
 }
 
 // onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005). TLS itself is left to a proxy.
