@@ -59,6 +59,8 @@ func states() []state {
 		{"refusal-no-role", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRole}, in},
 		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
 		{"refusal-without-app", pages.Refusal{Reason: pages.NoAuthority}, signedIn},
+		{"other-person-launch", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example", Launch: true}, in},
+		{"other-person-app", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example"}, in},
 		{"consent", consent, in},
 		{"consent-full", full, in},
 		{"consent-staff", staff, in},

@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -92,6 +92,16 @@ type Refusal struct {
 	Action string // empty where no app is used: there is no form then
 	App    string
 	Reason RefusalReason
+}
+
+// OtherPerson says that an app or a launch is not for the person who is signed in. One form leads to a sign-in as somebody else, and one
+// back to the app. It does not say for whom a launch is (SMART-125).
+type OtherPerson struct {
+	Action string // of the sign-in
+	Leave  string // of the way back to the app
+	App    string
+	Person string // who is signed in
+	Launch bool   // an EHR launched the app for another person
 }
 
 // RefusalReason selects the text of a Refusal.
@@ -206,6 +216,7 @@ func (RoleChoice) name() string      { return "role-choice" }
 func (RecordChoice) name() string    { return "record-choice" }
 func (EncounterChoice) name() string { return "encounter-choice" }
 func (Refusal) name() string         { return "refusal" }
+func (OtherPerson) name() string     { return "other-person" }
 func (Back) name() string            { return "back" }
 func (SignedOut) name() string       { return "signed-out" }
 func (Apps) name() string            { return "apps" }
@@ -216,6 +227,7 @@ func (SamplePeople) name() string    { return "sample-people" }
 
 func (Error) problems() []problem          { return nil }
 func (Refusal) problems() []problem        { return nil }
+func (OtherPerson) problems() []problem    { return nil }
 func (Back) problems() []problem           { return nil }
 func (SignedOut) problems() []problem      { return nil }
 func (Apps) problems() []problem           { return nil }

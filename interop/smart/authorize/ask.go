@@ -19,6 +19,7 @@ const (
 	stepKind      = "kind"
 	stepRole      = "role"
 	stepLeave     = "leave"
+	stepAnother   = "another"
 	stepEncounter = "encounter"
 	stepSearch    = "search"
 	stepPatient   = "patient"
@@ -28,7 +29,7 @@ const (
 // isStep reports whether the last part of a path is that of a form.
 func isStep(name string) bool {
 	switch name {
-	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave:
+	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave, stepAnother:
 		return true
 	}
 	return false

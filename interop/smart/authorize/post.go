@@ -25,6 +25,8 @@ func (e *Endpoint) post(q *request) error {
 		err = e.postKind(q, p)
 	case p.form == stepRole:
 		err = e.postRole(q, p)
+	case p.form == stepAnother:
+		err = e.postAnother(q, p)
 	case p.form == stepLeave:
 		err = denied("the person went back to the app")
 	case q.step == stepSearch && p.needsPatient():
