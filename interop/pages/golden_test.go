@@ -40,8 +40,9 @@ func states() []state {
 	kept := full
 	kept.Chosen = &pages.Choice{Allow: true, Writes: []string{"Observation"}, Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory"}, Narrow: true}}}
 	list := []pages.App{
-		{Value: "g1", Name: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []string{"Patient", "*"}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0)},
-		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []string{"Observation"}, Since: day},
+		{Value: "g1", Name: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Several: true},
+		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory", "vital-signs"}, Narrow: true}, {Type: "Condition", Narrow: true}, {Type: "DocumentReference", Categories: []string{"clinical-note"}}}, Since: day},
+		{Value: "g3", Name: "Diary", Groups: []pages.Group{{Type: "Patient"}}, Since: day.Add(time.Hour), Several: true},
 	}
 	out := []state{
 		{"sign-in", pages.SignIn{Action: "/oauth/sign-in", App: "Diary", Kinds: kinds}, in},
@@ -66,9 +67,9 @@ func states() []state {
 		{"consent-staff", staff, in},
 		{"consent-nothing", refused, in},
 		{"consent-kept", kept, in},
-		{"apps", pages.Apps{Action: "/apps", List: list}, signedIn},
+		{"apps", pages.Apps{Action: "/apps", List: list, Sessions: "/sessions"}, signedIn},
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
-		{"sessions", pages.SessionList{Action: "/sessions", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
+		{"sessions", pages.SessionList{Action: "/sessions", Apps: "/apps", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
 		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
 		{"home", pages.Home{Developers: "/developers", EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},

@@ -129,11 +129,13 @@ type App struct {
 	Name      string
 	Publisher string
 	Person    string   // whose record
-	Groups    []string // types of the data groups, or "*"
+	Groups    []Group  // what it may read. A group with Narrow is its categories alone, or a part that has no name.
 	Writes    []string // types that the app may write
 	Since     time.Time
 	LastUsed  time.Time // zero: never
 	Until     time.Time // zero: until the sign-out
+	Offline   bool      // access without the person
+	Several   bool      // the list has other entries of the app, so the button says when it was allowed
 }
 
 // Apps lists the apps with access and stops each of them in one step (SMART-405). Each app has a form that posts the
@@ -142,6 +144,8 @@ type Apps struct {
 	Action  string
 	List    []App
 	Stopped string // name of the app that was just stopped, or empty
+	// Sessions is the path of the page SessionList, for a link; empty: none.
+	Sessions string
 }
 
 // BrowserSession is a session in a list.
@@ -156,6 +160,7 @@ type BrowserSession struct {
 type SessionList struct {
 	Action string
 	List   []BrowserSession
+	Apps   string // path of the page Apps, for a link; empty: none
 }
 
 // Home is the page at / of a demonstration.

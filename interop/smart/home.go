@@ -82,7 +82,7 @@ func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := pages.SessionList{Action: sessionsPath}
+	page := pages.SessionList{Action: sessionsPath, Apps: AppsPath}
 	for _, one := range list {
 		page.List = append(page.List, pages.BrowserSession{Value: one.ID, Started: one.Started, LastUsed: one.LastUsed, Current: one.ID == current.ID})
 	}
