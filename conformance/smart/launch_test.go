@@ -170,6 +170,9 @@ func TestChooser(t *testing.T) {
 		b.open(site + "/oauth/transaction/" + b.transaction())
 		b.submit("search", c.form)
 		forms := b.forms()
+		if wrong := name == "a number with a wrong digit"; strings.Contains(b.page.text, "This is not a valid NHS number") != wrong {
+			t.Errorf("SMART-144: %s: got %s", name, b.page.text)
+		}
 		if c.want == "search" {
 			if has(forms, "patient") || strings.Contains(b.page.text, "t1.") {
 				t.Errorf("SMART-144: %s: got a choice: %v", name, forms)
@@ -182,6 +185,9 @@ func TestChooser(t *testing.T) {
 	}
 	b.open(site + "/oauth/transaction/" + b.transaction())
 	b.submit("search", url.Values{"number": {annsNumber}})
+	if b.submit("patient", nil); b.page.code != 400 || !strings.Contains(b.page.text, "Select a patient") || strings.Join(b.forms()["patient"].offers["patient"], " ") != "t1.ann" {
+		t.Errorf("SMART-144: without a choice: got %d at %s: %s", b.page.code, b.at, b.page.text)
+	}
 	if got := sentBack(t, b.submit("patient", url.Values{"patient": {"t1.bob"}})); got.Get("error") != "access_denied" {
 		t.Errorf("SMART-145, T29: a patient who was not offered: got %v", got)
 	}

@@ -84,7 +84,7 @@ func states() []state {
 		{"sample-people", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonStaff, People: []pages.SamplePerson{{Value: "gp", Name: "gp", Detail: "R0260"}}}, in},
 		{"sample-people-unanswered", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonPatient, People: []pages.SamplePerson{{Value: "p", Name: "p", Detail: "Patient"}}, Unanswered: true}, in},
 	}
-	for _, problem := range []pages.SearchProblem{pages.SearchEmpty, pages.SearchNumber, pages.SearchFamily, pages.SearchBirthDate, pages.SearchNone, pages.SearchMany} {
+	for _, problem := range []pages.SearchProblem{pages.SearchEmpty, pages.SearchNumber, pages.SearchCheckDigit, pages.SearchFamily, pages.SearchBirthDate, pages.SearchNone, pages.SearchMany} {
 		out = append(out, state{"patient-search-" + string(problem), pages.PatientSearch{Action: "/oauth/patient", Number: "999", Family: "Exam", Day: "3", Month: "4", Year: "1980", Problem: problem}, in})
 	}
 	for _, kind := range errorKinds() {
