@@ -251,6 +251,9 @@ func TestOtherPerson(t *testing.T) {
 	if !has(b.forms(), "decision") {
 		t.Fatalf("SMART-125: after the sign-in of the doctor: got %d at %s", b.page.code, b.at)
 	}
+	if !strings.Contains(b.page.text, "to use the record of Bob Other for you?") {
+		t.Errorf("SMART-211: the page of consent for staff: %s", b.page.text)
+	}
 	if got := w.exchange("clinical", sentBack(t, b.allow()).Get("code")); got.str("patient") != "t1.bob" {
 		t.Errorf("SMART-125: got %s", got.text)
 	}

@@ -35,6 +35,10 @@ func states() []state {
 	full.Self, full.Reviewed, full.Identity, full.Offline, full.Writes = false, true, true, day.AddDate(1, 0, 0), []string{"Observation", "*"}
 	staff := full
 	staff.Person, staff.NHSNumber, staff.Offline = "", "", time.Time{}
+	staffOne := full
+	staffOne.Staff = true
+	everything := consent
+	everything.Groups = []pages.Group{{Type: "*"}}
 	refused := full
 	refused.Chosen = &pages.Choice{Allow: true}
 	kept := full
@@ -65,6 +69,8 @@ func states() []state {
 		{"consent", consent, in},
 		{"consent-full", full, in},
 		{"consent-staff", staff, in},
+		{"consent-staff-patient", staffOne, in},
+		{"consent-everything", everything, in},
 		{"consent-nothing", refused, in},
 		{"consent-kept", kept, in},
 		{"apps", pages.Apps{Action: "/apps", List: list, Sessions: "/sessions"}, signedIn},
@@ -73,11 +79,11 @@ func states() []state {
 		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
 		{"home", pages.Home{Developers: "/developers", EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
-			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
+			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs", Rights: "__launch"}}, Tokens: []pages.HomePerson{{Name: "Cleo", Role: "Clerk"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
 		{"developers", pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: []string{"launch-ehr"}, Scopes: []string{"patient/*.rs"},
 			Parameters: []pages.TypeParameters{{Type: "Condition", Names: []string{"category", "code"}}}, Lives: []pages.DeveloperValue{{Name: "access", Value: "15 min"}},
 			Limits: []pages.DeveloperValue{{Name: "body", Value: "65536"}}, Errors: []string{"invalid_request"}}, pages.Options{}},
-		{"browse", pages.Browse{Starts: []pages.BrowseLink{{Text: "Patient/1", Path: "/browse/patient/Patient/1"}}}, signedIn},
+		{"browse", pages.Browse{Starts: []pages.BrowseStart{{Person: "Ben", Links: []pages.BrowseLink{{Text: "Patient", Path: "/browse/patient/Patient"}}}, {Person: "Ann", Role: "Consultant", Organisation: "Hospital", Links: []pages.BrowseLink{{Text: "Patient", Path: "/browse/R1.A/Patient"}}}}}, signedIn},
 		{"browse-answer", pages.Browse{Path: "/Patient/1", Status: 200, Tree: []pages.BrowseNode{{Name: "resourceType", Text: "Patient"}, {Name: "name", Folds: true, Open: true,
 			Children: []pages.BrowseNode{{Name: "0", Folds: true, Children: []pages.BrowseNode{{Name: "family", Text: "Example"}}}}}, {Name: "reference", Text: "Organization/1", Link: "/browse/patient/Organization/1"}}}, signedIn},
 		{"browse-text", pages.Browse{Path: "/Patient/1", Status: 404, Text: "not JSON"}, signedIn},

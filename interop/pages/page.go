@@ -165,19 +165,20 @@ type SessionList struct {
 
 // Home is the page at / of a demonstration.
 type Home struct {
-	EHR, App string // addresses of the example EHR and the example app; empty for none
-	People   []HomePerson
+	EHR, App string       // addresses of the example EHR and the example app; empty for none
+	People   []HomePerson // who sign in on the pages
+	Tokens   []HomePerson // who have tokens from the command line alone
 	Clients  []HomeClient
 	Requests []HomeRequest
 	// Developers is the path of the page for developers.
 	Developers string
 }
 
-// HomePerson is a sample person who can sign in.
+// HomePerson is a sample person.
 type HomePerson struct{ Name, Role, Organisation string }
 
 // HomeClient is a sample client.
-type HomeClient struct{ ID, Name, Kind, Scopes string }
+type HomeClient struct{ ID, Name, Kind, Scopes, Rights string }
 
 // HomeRequest is a ready-made request. A request with a path is a link.
 type HomeRequest struct{ Text, Path string }
@@ -186,9 +187,16 @@ type HomeRequest struct{ Text, Path string }
 type Browse struct {
 	Path   string // of the request
 	Status int    // of the answer
-	Starts []BrowseLink
+	Starts []BrowseStart
 	Tree   []BrowseNode
 	Text   string // of an answer that is no JSON
+}
+
+// BrowseStart is where a person begins in one role.
+type BrowseStart struct {
+	Person             string
+	Role, Organisation string // names; empty for a patient
+	Links              []BrowseLink
 }
 
 // BrowseLink is a link to a request.
