@@ -107,6 +107,9 @@ func TestBrowse(t *testing.T) {
 	b.open(site + "/browse/sign-in")
 	b.submit("sign-in", url.Values{"kind": {"staff"}})
 	b.signIn("locum")
+	if b.open(site + "/browse/"); !strings.Contains(b.page.text, "<bdi>locum</bdi>, <bdi>Consultant</bdi>, <bdi>Trust</bdi></h2>") || !strings.Contains(b.page.text, ">Condition</a>") {
+		t.Errorf("SMART-163: the start does not name the role and the organisation: %s", b.page.text)
+	}
 	for path, want := range map[string]int{"T1.R1/Condition/t1.bob-c": 200, "G1.R3/Condition/t1.bob-c": 200, "patient/Condition/t1.bob-c": 404, "T1.R3/Condition/t1.bob-c": 404} {
 		if b.open(site + "/browse/" + path); b.page.code != want {
 			t.Errorf("SMART-163: %s: got %d, want %d", path, b.page.code, want)
@@ -141,6 +144,9 @@ func TestBrowse(t *testing.T) {
 	}
 	if b.open(site + "/"); !strings.Contains(b.page.text, `href="/browse/"`) {
 		t.Error("the page at / has no link")
+	}
+	if !strings.Contains(b.page.text, "__launch") {
+		t.Error("the page at / does not name the rights of clients")
 	}
 }
 

@@ -48,7 +48,8 @@ func TestSMARTT28(t *testing.T) {
 		},
 		"another user": func(b *browser) string {
 			b.ask("clinical", "launch user/*.rs", with(handle()))
-			return b.signIn("nurse")
+			b.signIn("nurse")
+			return b.submit("leave", nil)
 		},
 	} {
 		got := sentBack(t, ask(w.browser()))

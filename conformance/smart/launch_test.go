@@ -99,7 +99,10 @@ func TestLaunchRefused(t *testing.T) {
 	params := w.authorization("clinical", "launch patient/Observation.rs")
 	params.Set("launch", handle())
 	b.open(site + "/oauth/authorize?" + params.Encode())
-	if got := sentBack(t, b.signIn("nurse")); got.Get("error") != "access_denied" || strings.Contains(got.Encode(), "bob") {
+	if location := b.signIn("nurse"); location != "" || b.page.code != 403 || !strings.Contains(b.page.text, "This launch is for another person") || strings.Contains(b.page.text, "doctor") || strings.Contains(b.page.text, "ob Other") {
+		t.Errorf("SMART-125: another user: got %d and %q: %s", b.page.code, location, b.page.text)
+	}
+	if got := sentBack(t, b.submit("leave", nil)); got.Get("error") != "access_denied" || strings.Contains(got.Encode(), "bob") {
 		t.Errorf("SMART-125, T28: another user: got %v", got)
 	}
 	good := map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob", "encounter": "t1.bob-e"}
@@ -167,6 +170,9 @@ func TestChooser(t *testing.T) {
 		b.open(site + "/oauth/transaction/" + b.transaction())
 		b.submit("search", c.form)
 		forms := b.forms()
+		if wrong := name == "a number with a wrong digit"; strings.Contains(b.page.text, "This is not a valid NHS number") != wrong {
+			t.Errorf("SMART-144: %s: got %s", name, b.page.text)
+		}
 		if c.want == "search" {
 			if has(forms, "patient") || strings.Contains(b.page.text, "t1.") {
 				t.Errorf("SMART-144: %s: got a choice: %v", name, forms)
@@ -179,6 +185,9 @@ func TestChooser(t *testing.T) {
 	}
 	b.open(site + "/oauth/transaction/" + b.transaction())
 	b.submit("search", url.Values{"number": {annsNumber}})
+	if b.submit("patient", nil); b.page.code != 400 || !strings.Contains(b.page.text, "Select a patient") || strings.Join(b.forms()["patient"].offers["patient"], " ") != "t1.ann" {
+		t.Errorf("SMART-144: without a choice: got %d at %s: %s", b.page.code, b.at, b.page.text)
+	}
 	if got := sentBack(t, b.submit("patient", url.Values{"patient": {"t1.bob"}})); got.Get("error") != "access_denied" {
 		t.Errorf("SMART-145, T29: a patient who was not offered: got %v", got)
 	}
@@ -211,5 +220,44 @@ func TestChoiceOfAnother(t *testing.T) {
 	b.open(site + "/oauth/transaction/" + first)
 	if forms := b.forms(); has(forms, "decision") || strings.Contains(b.page.text, "Bob") {
 		t.Errorf("SMART-145: the nurse is asked about the patient whom the doctor chose: %v", forms)
+	}
+}
+
+// TestOtherPerson: a launch for somebody else than the person who is signed in, and an app for other people, offer the sign-in as
+// another person, after which the request goes on; the expected person is not named, and prompt=none is refused at once (SMART-093, 125).
+func TestOtherPerson(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	launched := func(v url.Values) {
+		v.Set("launch", w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob"}).str("launch"))
+	}
+	b := w.browser()
+	b.ask("clinical", "user/Condition.rs")
+	b.signIn("nurse")
+	if got := sentBack(t, b.ask("clinical", "launch patient/Condition.rs", launched, prompt("none"))); got.Get("error") != "access_denied" {
+		t.Errorf("SMART-125: prompt=none: got %v", got)
+	}
+	b.ask("clinical", "launch patient/Condition.rs", launched)
+	for _, user := range []string{"nurse", "doctor"} {
+		if b.page.code != 403 || !has(b.forms(), "another") || strings.Contains(b.page.text, "doctor") || strings.Contains(b.page.text, "t1.bob") || !strings.Contains(b.page.text, "nurse") {
+			t.Fatalf("SMART-125: got %d at %s: %s", b.page.code, b.at, b.page.text)
+		}
+		at := b.at
+		b.submit("another", nil)
+		if b.open(site + at); b.page.code != 200 || has(b.forms(), "another") {
+			t.Errorf("SMART-125: the page again, before the sign-in: got %d at %s", b.page.code, b.at)
+		}
+		b.signIn(user)
+	}
+	if !has(b.forms(), "decision") {
+		t.Fatalf("SMART-125: after the sign-in of the doctor: got %d at %s", b.page.code, b.at)
+	}
+	if !strings.Contains(b.page.text, "to use the record of Bob Other for you?") {
+		t.Errorf("SMART-211: the page of consent for staff: %s", b.page.text)
+	}
+	if got := w.exchange("clinical", sentBack(t, b.allow()).Get("code")); got.str("patient") != "t1.bob" {
+		t.Errorf("SMART-125: got %s", got.text)
+	}
+	if !w.audited("authorization-refused", "client/"+w.ids["clinical"]) {
+		t.Error("SMART-494: the audit trail has no refusal")
 	}
 }

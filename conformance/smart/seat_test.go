@@ -65,17 +65,17 @@ func (w *walk) saw(b *seat) {
 			s.last = w.now
 		}
 	}
-	if b.browser.page.code != 200 {
+	forms := b.forms()
+	if b.browser.page.code != 200 && !has(forms, "another") {
 		return
 	}
-	forms := b.forms()
 	for _, name := range slices.Sorted(maps.Keys(forms)) {
 		f := &shown{form: forms[name], name: name, by: b, visit: b.visit, tx: b.tx}
 		if f.offers["person"] != nil {
 			f.name = "sign-in"
 		}
 		switch f.name {
-		case "decision", "patient", "search", "kind", "sign-in", "role", "encounter":
+		case "decision", "patient", "search", "kind", "sign-in", "role", "encounter", "another", "leave":
 		default:
 			continue // the page header has a form too
 		}

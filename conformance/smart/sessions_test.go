@@ -264,3 +264,46 @@ func TestAnsweredPage(t *testing.T) {
 		t.Errorf("SMART-480: got %d %s", b.page.code, b.page.text)
 	}
 }
+
+// TestStoppedApp: the page of the apps says once, in the same session, which app was stopped. It names the categories that were shared,
+// says whether the app has access without the person, and tells two entries of one app apart (SMART-405).
+func TestStoppedApp(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b, other := w.browser(), w.browser()
+	for _, x := range []*browser{b, other} {
+		x.open(site + "/my/apps")
+		x.submit("sign-in", url.Values{"kind": {"patient"}})
+		x.signIn("ann")
+	}
+	b.journey("app", "patient/Condition.rs offline_access", "ann", "", prompt("consent"))
+	b.ask("app", "patient/Observation.rs", prompt("consent"))
+	if b.submit("decision", url.Values{"decision": {"allow"}, "group": {"Observation"}, "category": {"Observation|laboratory"}}) == "" {
+		t.Fatalf("got %d %s", b.page.code, b.page.text)
+	}
+	b.open(site + "/my/apps")
+	for what, n := range map[string]int{"Results of laboratory tests": 1, "Vital signs": 0, ", allowed on 1 June 2026, ": 2, "Access while you are not there": 2, ">Yes<": 1, ">No<": 1, "Made by": 0, `href="/my/sessions"`: 1, "has no access any more": 0} {
+		if got := strings.Count(b.page.text, what); got != n {
+			t.Errorf("SMART-405: %q: got %d, want %d: %s", what, got, n, b.page.text)
+		}
+	}
+	b.stay = true
+	f := b.forms()["apps"]
+	f.fields.Set("grant", "none")
+	if b.send(f, nil); strings.Contains(b.page.text, "has no access any more") {
+		t.Error("SMART-405: nothing was stopped, and the page says so")
+	}
+	b.open(site + "/my/apps")
+	if b.submit("apps", nil); b.at != "/my/apps" || !strings.Contains(b.page.text, "The app has no access any more") || strings.Contains(b.page.text, "allowed on") {
+		t.Errorf("SMART-405: after the stop: got %d at %s: %s", b.page.code, b.at, b.page.text)
+	}
+	for _, x := range []*browser{b, other} {
+		if x.open(site + "/my/apps"); x.page.code != 200 || strings.Contains(x.page.text, "has no access any more") {
+			t.Errorf("SMART-405: the page again, or in another session: %s", x.page.text)
+		}
+	}
+	b.submit("apps", nil)
+	w.now = w.now.Add(time.Minute)
+	if b.open(site + "/my/sessions"); !strings.Contains(b.page.text, `href="/my/apps"`) {
+		t.Errorf("SMART-170: no link to the apps: %s", b.page.text)
+	}
+}

@@ -31,6 +31,8 @@ func (w *walk) fill(f *shown) url.Values {
 	switch f.name {
 	case "sign-in":
 		return url.Values{"person": {one(w, f.offers["person"])}}
+	case "another", "leave":
+		return url.Values{}
 	case "kind":
 		return url.Values{"kind": {one(w, []string{"patient", "staff"})}}
 	case "search":

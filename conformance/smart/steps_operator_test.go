@@ -2,6 +2,7 @@ package smart
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"carerecord/interop/smart/grants"
@@ -76,6 +77,9 @@ func (w *walk) endAll() {
 	if of.Organisation != "" {
 		users = []string{"doctor", "nurse"}
 		w.notBefore["ehr"] = w.now // its backend grants are of the organisation
+		for _, g := range w.grants {
+			g.ended = g.ended || g.user == "locum" && strings.HasPrefix(g.role, of.Organisation+" ")
+		}
 	}
 	for _, user := range users {
 		w.cutoffs[user] = w.now

@@ -17,6 +17,7 @@ type Consent struct {
 	Person    string // empty for no one in particular: what the reader, who is staff, may see
 	NHSNumber string // as it is shown, masked (SMART-142)
 	Self      bool   // the record is the reader's own
+	Staff     bool   // the reader is staff, and nobody's record is the reader's to share
 	Groups    []Group
 	Writes    []string  // types that the app wants to write, or "*"; each with a text in the catalogue
 	Offline   time.Time // the app wants access without the person until then; zero: it does not
@@ -99,6 +100,9 @@ func (p Consent) Boxes() []Box {
 	}
 	return out
 }
+
+// OnlyEverything reports whether the one group is the wildcard, which is not ticked at first (SMART-215).
+func (p Consent) OnlyEverything() bool { return len(p.Groups) == 1 && p.Groups[0].Type == "*" }
 
 // WriteBoxes returns the boxes of writing for the template. They are not ticked at first (SMART-216).
 func (p Consent) WriteBoxes() []Box {

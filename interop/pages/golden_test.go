@@ -35,13 +35,18 @@ func states() []state {
 	full.Self, full.Reviewed, full.Identity, full.Offline, full.Writes = false, true, true, day.AddDate(1, 0, 0), []string{"Observation", "*"}
 	staff := full
 	staff.Person, staff.NHSNumber, staff.Offline = "", "", time.Time{}
+	staffOne := full
+	staffOne.Staff = true
+	everything := consent
+	everything.Groups = []pages.Group{{Type: "*"}}
 	refused := full
 	refused.Chosen = &pages.Choice{Allow: true}
 	kept := full
 	kept.Chosen = &pages.Choice{Allow: true, Writes: []string{"Observation"}, Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory"}, Narrow: true}}}
 	list := []pages.App{
-		{Value: "g1", Name: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []string{"Patient", "*"}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0)},
-		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []string{"Observation"}, Since: day},
+		{Value: "g1", Name: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Several: true},
+		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory", "vital-signs"}, Narrow: true}, {Type: "Condition", Narrow: true}, {Type: "DocumentReference", Categories: []string{"clinical-note"}}}, Since: day},
+		{Value: "g3", Name: "Diary", Groups: []pages.Group{{Type: "Patient"}}, Since: day.Add(time.Hour), Several: true},
 	}
 	out := []state{
 		{"sign-in", pages.SignIn{Action: "/oauth/sign-in", App: "Diary", Kinds: kinds}, in},
@@ -59,29 +64,33 @@ func states() []state {
 		{"refusal-no-role", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoRole}, in},
 		{"refusal-no-authority", pages.Refusal{Action: "/oauth/leave", App: "Diary", Reason: pages.NoAuthority}, in},
 		{"refusal-without-app", pages.Refusal{Reason: pages.NoAuthority}, signedIn},
+		{"other-person-launch", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example", Launch: true}, in},
+		{"other-person-app", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example"}, in},
 		{"consent", consent, in},
 		{"consent-full", full, in},
 		{"consent-staff", staff, in},
+		{"consent-staff-patient", staffOne, in},
+		{"consent-everything", everything, in},
 		{"consent-nothing", refused, in},
 		{"consent-kept", kept, in},
-		{"apps", pages.Apps{Action: "/apps", List: list}, signedIn},
+		{"apps", pages.Apps{Action: "/apps", List: list, Sessions: "/sessions"}, signedIn},
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
-		{"sessions", pages.SessionList{Action: "/sessions", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
+		{"sessions", pages.SessionList{Action: "/sessions", Apps: "/apps", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
 		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
 		{"home", pages.Home{Developers: "/developers", EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
-			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
+			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs", Rights: "__launch"}}, Tokens: []pages.HomePerson{{Name: "Cleo", Role: "Clerk"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
 		{"developers", pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: []string{"launch-ehr"}, Scopes: []string{"patient/*.rs"},
 			Parameters: []pages.TypeParameters{{Type: "Condition", Names: []string{"category", "code"}}}, Lives: []pages.DeveloperValue{{Name: "access", Value: "15 min"}},
 			Limits: []pages.DeveloperValue{{Name: "body", Value: "65536"}}, Errors: []string{"invalid_request"}}, pages.Options{}},
-		{"browse", pages.Browse{Starts: []pages.BrowseLink{{Text: "Patient/1", Path: "/browse/patient/Patient/1"}}}, signedIn},
+		{"browse", pages.Browse{Starts: []pages.BrowseStart{{Person: "Ben", Links: []pages.BrowseLink{{Text: "Patient", Path: "/browse/patient/Patient"}}}, {Person: "Ann", Role: "Consultant", Organisation: "Hospital", Links: []pages.BrowseLink{{Text: "Patient", Path: "/browse/R1.A/Patient"}}}}}, signedIn},
 		{"browse-answer", pages.Browse{Path: "/Patient/1", Status: 200, Tree: []pages.BrowseNode{{Name: "resourceType", Text: "Patient"}, {Name: "name", Folds: true, Open: true,
 			Children: []pages.BrowseNode{{Name: "0", Folds: true, Children: []pages.BrowseNode{{Name: "family", Text: "Example"}}}}}, {Name: "reference", Text: "Organization/1", Link: "/browse/patient/Organization/1"}}}, signedIn},
 		{"browse-text", pages.Browse{Path: "/Patient/1", Status: 404, Text: "not JSON"}, signedIn},
 		{"sample-people", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonStaff, People: []pages.SamplePerson{{Value: "gp", Name: "gp", Detail: "R0260"}}}, in},
 		{"sample-people-unanswered", pages.SamplePeople{Action: "/sample/authorize", Kind: pages.PersonPatient, People: []pages.SamplePerson{{Value: "p", Name: "p", Detail: "Patient"}}, Unanswered: true}, in},
 	}
-	for _, problem := range []pages.SearchProblem{pages.SearchEmpty, pages.SearchNumber, pages.SearchFamily, pages.SearchBirthDate, pages.SearchNone, pages.SearchMany} {
+	for _, problem := range []pages.SearchProblem{pages.SearchEmpty, pages.SearchNumber, pages.SearchCheckDigit, pages.SearchFamily, pages.SearchBirthDate, pages.SearchNone, pages.SearchMany} {
 		out = append(out, state{"patient-search-" + string(problem), pages.PatientSearch{Action: "/oauth/patient", Number: "999", Family: "Exam", Day: "3", Month: "4", Year: "1980", Problem: problem}, in})
 	}
 	for _, kind := range errorKinds() {

@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -94,6 +94,16 @@ type Refusal struct {
 	Reason RefusalReason
 }
 
+// OtherPerson says that an app or a launch is not for the person who is signed in. One form leads to a sign-in as somebody else, and one
+// back to the app. It does not say for whom a launch is (SMART-125).
+type OtherPerson struct {
+	Action string // of the sign-in
+	Leave  string // of the way back to the app
+	App    string
+	Person string // who is signed in
+	Launch bool   // an EHR launched the app for another person
+}
+
 // RefusalReason selects the text of a Refusal.
 type RefusalReason string
 
@@ -119,11 +129,13 @@ type App struct {
 	Name      string
 	Publisher string
 	Person    string   // whose record
-	Groups    []string // types of the data groups, or "*"
+	Groups    []Group  // what it may read. A group with Narrow is its categories alone, or a part that has no name.
 	Writes    []string // types that the app may write
 	Since     time.Time
 	LastUsed  time.Time // zero: never
 	Until     time.Time // zero: until the sign-out
+	Offline   bool      // access without the person
+	Several   bool      // the list has other entries of the app, so the button says when it was allowed
 }
 
 // Apps lists the apps with access and stops each of them in one step (SMART-405). Each app has a form that posts the
@@ -132,6 +144,8 @@ type Apps struct {
 	Action  string
 	List    []App
 	Stopped string // name of the app that was just stopped, or empty
+	// Sessions is the path of the page SessionList, for a link; empty: none.
+	Sessions string
 }
 
 // BrowserSession is a session in a list.
@@ -146,23 +160,25 @@ type BrowserSession struct {
 type SessionList struct {
 	Action string
 	List   []BrowserSession
+	Apps   string // path of the page Apps, for a link; empty: none
 }
 
 // Home is the page at / of a demonstration.
 type Home struct {
-	EHR, App string // addresses of the example EHR and the example app; empty for none
-	People   []HomePerson
+	EHR, App string       // addresses of the example EHR and the example app; empty for none
+	People   []HomePerson // who sign in on the pages
+	Tokens   []HomePerson // who have tokens from the command line alone
 	Clients  []HomeClient
 	Requests []HomeRequest
 	// Developers is the path of the page for developers.
 	Developers string
 }
 
-// HomePerson is a sample person who can sign in.
+// HomePerson is a sample person.
 type HomePerson struct{ Name, Role, Organisation string }
 
 // HomeClient is a sample client.
-type HomeClient struct{ ID, Name, Kind, Scopes string }
+type HomeClient struct{ ID, Name, Kind, Scopes, Rights string }
 
 // HomeRequest is a ready-made request. A request with a path is a link.
 type HomeRequest struct{ Text, Path string }
@@ -171,9 +187,16 @@ type HomeRequest struct{ Text, Path string }
 type Browse struct {
 	Path   string // of the request
 	Status int    // of the answer
-	Starts []BrowseLink
+	Starts []BrowseStart
 	Tree   []BrowseNode
 	Text   string // of an answer that is no JSON
+}
+
+// BrowseStart is where a person begins in one role.
+type BrowseStart struct {
+	Person             string
+	Role, Organisation string // names; empty for a patient
+	Links              []BrowseLink
 }
 
 // BrowseLink is a link to a request.
@@ -206,6 +229,7 @@ func (RoleChoice) name() string      { return "role-choice" }
 func (RecordChoice) name() string    { return "record-choice" }
 func (EncounterChoice) name() string { return "encounter-choice" }
 func (Refusal) name() string         { return "refusal" }
+func (OtherPerson) name() string     { return "other-person" }
 func (Back) name() string            { return "back" }
 func (SignedOut) name() string       { return "signed-out" }
 func (Apps) name() string            { return "apps" }
@@ -216,6 +240,7 @@ func (SamplePeople) name() string    { return "sample-people" }
 
 func (Error) problems() []problem          { return nil }
 func (Refusal) problems() []problem        { return nil }
+func (OtherPerson) problems() []problem    { return nil }
 func (Back) problems() []problem           { return nil }
 func (SignedOut) problems() []problem      { return nil }
 func (Apps) problems() []problem           { return nil }

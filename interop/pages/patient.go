@@ -15,12 +15,13 @@ type SearchProblem string
 
 // The problems of a search.
 const (
-	SearchEmpty     SearchProblem = "empty"      // neither a number nor a name with a birth date
-	SearchNumber    SearchProblem = "number"     // the number is not an NHS number
-	SearchFamily    SearchProblem = "family"     // a birth date without a family name
-	SearchBirthDate SearchProblem = "birth-date" // a family name without a full birth date, or a date that does not exist
-	SearchNone      SearchProblem = "none"       // nobody was found
-	SearchMany      SearchProblem = "many"       // more than MaxCandidates were found
+	SearchEmpty      SearchProblem = "empty"       // neither a number nor a name with a birth date
+	SearchNumber     SearchProblem = "number"      // the number is not an NHS number
+	SearchCheckDigit SearchProblem = "check-digit" // the number has ten digits, of which the last does not fit
+	SearchFamily     SearchProblem = "family"      // a birth date without a family name
+	SearchBirthDate  SearchProblem = "birth-date"  // a family name without a full birth date, or a date that does not exist
+	SearchNone       SearchProblem = "none"        // nobody was found
+	SearchMany       SearchProblem = "many"        // more than MaxCandidates were found
 )
 
 // MaxCandidates is the largest number of people in a PatientChoice (SMART-144).
@@ -47,7 +48,7 @@ func (PatientSearch) name() string { return "patient-search" }
 func (PatientChoice) name() string { return "patient-choice" }
 
 func (p PatientSearch) problems() []problem {
-	field := map[SearchProblem]string{SearchEmpty: "number", SearchNumber: "number", SearchFamily: "family", SearchBirthDate: "day", SearchNone: "number", SearchMany: "number"}
+	field := map[SearchProblem]string{SearchEmpty: "number", SearchNumber: "number", SearchCheckDigit: "number", SearchFamily: "family", SearchBirthDate: "day", SearchNone: "number", SearchMany: "number"}
 	if p.Problem == "" {
 		return nil
 	}

@@ -53,27 +53,39 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if person, ok := s.cfg.Policy.Person(current.Account); ok && person.Subject != current.Subject {
 		return pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
 	}
-	page := pages.Apps{Action: AppsPath}
+	page := pages.Apps{Action: AppsPath, Sessions: sessionsPath}
 	if r.Method == http.MethodPost {
 		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 			return err
 		}
-		if err := s.stop(r, current.Account, r.PostForm.Get("grant")); err != nil {
+		client, err := s.stop(r, current.Account, r.PostForm.Get("grant"))
+		if err != nil {
+			return err
+		}
+		if err := s.noteStopped(r.Context(), current, client); err != nil {
 			return err
 		}
 		seeOther(w, AppsPath)
 		return nil
 	}
+	if page.Stopped, err = s.takeStopped(r.Context(), current); err != nil {
+		return err
+	}
 	list, err := s.Grants.OfUser(r.Context(), current.Account)
 	if err != nil {
 		return err
 	}
+	var clientOf []string // of each entry
 	for _, g := range decisions(list) {
 		app, err := s.app(r, &g)
 		if err != nil {
 			return err
 		}
 		page.List = append(page.List, app)
+		clientOf = append(clientOf, g.Client)
+	}
+	for i, id := range clientOf {
+		page.List[i].Several = slices.Contains(clientOf[:i], id) || slices.Contains(clientOf[i+1:], id)
 	}
 	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
 }
@@ -96,11 +108,12 @@ func decisions(list []grants.Listed) (out []grants.Listed) {
 	return out
 }
 
-// stop ends a grant of a user, and then all that repeat its decision; nothing for one of somebody else.
-func (s *Server) stop(r *http.Request, user, id string) error {
+// stop ends a grant of a user, and then all that repeat its decision, and returns the id of the client; nothing for a grant of somebody
+// else.
+func (s *Server) stop(r *http.Request, user, id string) (client string, err error) {
 	list, err := s.Grants.OfUser(r.Context(), user)
 	if err != nil {
-		return err
+		return "", err
 	}
 	// The decision comes first, so that no new grant repeats it. If the rest fails, the page lists what is left.
 	slices.SortStableFunc(list, func(a, b grants.Listed) int { return cmp.Compare(len(a.Decision), len(b.Decision)) })
@@ -109,18 +122,16 @@ func (s *Server) stop(r *http.Request, user, id string) error {
 			continue
 		}
 		if err := s.Grants.End(r.Context(), g.ID, g.Event("grant-end", r.Header.Get(referenceHeader), address(r)), "stopped by the user"); err != nil {
-			return err
+			return "", err
 		}
+		client = g.Client
 	}
-	return nil
+	return client, nil
 }
 
 // app describes a grant for the page.
 func (s *Server) app(r *http.Request, g *grants.Listed) (pages.App, error) {
-	client, err := s.Clients.Get(r.Context(), g.Client)
-	if errors.Is(err, clients.ErrUnknown) {
-		client, err = &clients.Client{Name: g.Client}, nil
-	}
+	client, err := s.client(r.Context(), g.Client)
 	if err != nil {
 		return pages.App{}, err
 	}
@@ -136,9 +147,7 @@ func (s *Server) app(r *http.Request, g *grants.Listed) (pages.App, error) {
 	if app.Person, err = s.personName(r, g, client); err != nil {
 		return pages.App{}, err
 	}
-	for _, group := range groups {
-		app.Groups = append(app.Groups, group.Type)
-	}
+	app.Groups, app.Offline = groups, g.Offline
 	return app, nil
 }
 

@@ -77,7 +77,7 @@ func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
 	}
 	as, path, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), browsePath), "/")
 	if as == "" {
-		return s.users.pages.Render(w, r, http.StatusOK, starts(readers), s.browseOptions(readers[0]))
+		return s.users.pages.Render(w, r, http.StatusOK, s.starts(readers), s.browseOptions(readers[0]))
 	}
 	for _, one := range readers {
 		if one.as == as {
@@ -109,12 +109,19 @@ func (s *Server) browseOptions(one reader) pages.Options {
 }
 
 // starts is the page on which one begins.
-func starts(readers []reader) pages.Browse {
+func (s *Server) starts(readers []reader) pages.Browse {
 	var page pages.Browse
 	for _, one := range readers {
-		for _, request := range []string{"Patient", "Condition", "Observation?_count=20", "MedicationRequest", "AllergyIntolerance", "Encounter", "DocumentReference"} {
-			page.Starts = append(page.Starts, pages.BrowseLink{Text: one.person.User + ", " + one.as + ": " + request, Path: browsePath + one.as + "/" + request})
+		start := pages.BrowseStart{Person: one.person.User}
+		if one.person.Kind == policy.KindStaff {
+			role, _ := s.cfg.Policy.Role(one.person.Role)
+			organisation, _ := s.cfg.Policy.Organisation(one.person.Organisation)
+			start.Role, start.Organisation = role.Name, organisation.Name
 		}
+		for _, request := range []string{"Patient", "Condition", "Observation?_count=20", "MedicationRequest", "AllergyIntolerance", "Encounter", "DocumentReference"} {
+			start.Links = append(start.Links, pages.BrowseLink{Text: request, Path: browsePath + one.as + "/" + request})
+		}
+		page.Starts = append(page.Starts, start)
 	}
 	return page
 }

@@ -3,7 +3,9 @@ package smart
 import (
 	"errors"
 	"net/http"
+	"strings"
 
+	"carerecord/consent/policy"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/session"
 )
@@ -30,14 +32,18 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 		{Text: "GET " + sessionsPath, Path: sessionsPath},
 	}}
 	for _, p := range s.cfg.Policy.People {
+		people := &page.People
+		if !signsIn(p) {
+			people = &page.Tokens
+		}
 		roles := p.AllRoles()
 		if len(roles) == 0 {
-			page.People = append(page.People, pages.HomePerson{Name: p.User})
+			*people = append(*people, pages.HomePerson{Name: p.User})
 		}
 		for _, r := range roles {
 			role, _ := s.cfg.Policy.Role(r.Role)
 			o, _ := s.cfg.Policy.Organisation(r.Organisation)
-			page.People = append(page.People, pages.HomePerson{Name: p.User, Role: role.Name, Organisation: o.Name})
+			*people = append(*people, pages.HomePerson{Name: p.User, Role: role.Name, Organisation: o.Name})
 		}
 	}
 	list, err := s.Clients.List(r.Context())
@@ -45,9 +51,18 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, c := range list {
-		page.Clients = append(page.Clients, pages.HomeClient{ID: c.ID, Name: c.Name, Kind: string(c.Kind), Scopes: c.Scopes})
+		page.Clients = append(page.Clients, pages.HomeClient{ID: c.ID, Name: c.Name, Kind: string(c.Kind), Scopes: c.Scopes, Rights: strings.Join(c.Rights, " ")})
 	}
 	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: s.users.sessions.Browser(w, r)})
+}
+
+// signsIn reports whether a person of the policy signs in on the pages: the others have tokens from the command line alone.
+func signsIn(p policy.Person) bool {
+	switch p.Kind {
+	case policy.KindStaff, policy.KindPatient, policy.KindProxy, policy.KindAdministrator:
+		return p.Subject != ""
+	}
+	return false
 }
 
 // serveSessions answers the page of a user's sessions, and its forms (SMART-170).
@@ -82,7 +97,7 @@ func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := pages.SessionList{Action: sessionsPath}
+	page := pages.SessionList{Action: sessionsPath, Apps: AppsPath}
 	for _, one := range list {
 		page.List = append(page.List, pages.BrowserSession{Value: one.ID, Started: one.Started, LastUsed: one.LastUsed, Current: one.ID == current.ID})
 	}

@@ -152,7 +152,7 @@ func kindOf(c *clients.Client, l *launch.Launch) session.Kind {
 func (e *Endpoint) signedIn(q *request, p *progress) error {
 	s, err := e.Sessions.Current(q.r, p.t.Kind)
 	again := has(p.t.Prompt, "login")
-	if err == nil && (!again || !s.Started.Before(p.t.Made)) {
+	if err == nil && s.ID != p.t.NotSession && (!again || !s.Started.Before(p.t.Made)) {
 		p.session = s
 		return nil
 	}
@@ -169,7 +169,7 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 	if !e.SignIns.Count(limits.Source(e.Address(q.r))) { // each is a value in State, and nobody has signed in yet
 		return pages.Fail(pages.TooMany, nil)
 	}
-	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again})
+	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again || p.t.NotSession != ""})
 	var failed *signin.Error
 	if errors.As(err, &failed) && failed.Reason == signin.Down {
 		return &pages.Failure{Kind: pages.ProviderDown, Retry: Continue(q.id), Err: err}
@@ -193,9 +193,9 @@ func (e *Endpoint) mayUse(q *request, p *progress) error {
 	case !ok || person.Subject != p.session.Subject:
 		return denied.Because("the user is not in the policy")
 	case !slices.Contains(p.client.Audience, audience):
-		return denied.Because("the app is not for people of this kind")
+		return e.another(q, p, "the app is not for people of this kind")
 	case p.t.Launch != nil && p.t.Launch.User != person.User:
-		return denied.Because("another user than the launch expects")
+		return e.another(q, p, "another user than the launch expects")
 	case !slices.Contains(p.client.Purposes, purposeOf(person)):
 		return denied.Because("the app has no purpose for this person")
 	case person.Kind == policy.KindAdministrator && p.client.Organisation != "" && p.client.Organisation != person.Organisation:

@@ -19,6 +19,7 @@ const (
 	stepKind      = "kind"
 	stepRole      = "role"
 	stepLeave     = "leave"
+	stepAnother   = "another"
 	stepEncounter = "encounter"
 	stepSearch    = "search"
 	stepPatient   = "patient"
@@ -28,7 +29,7 @@ const (
 // isStep reports whether the last part of a path is that of a form.
 func isStep(name string) bool {
 	switch name {
-	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave:
+	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave, stepAnother:
 		return true
 	}
 	return false
@@ -89,7 +90,7 @@ func (e *Endpoint) searchPage(q *request, p *progress) pages.PatientSearch {
 func (e *Endpoint) consentPage(q *request, p *progress) (pages.Consent, scopes.Set) {
 	groups, writes, shown := screen.Offer(p.set, e.Pages.Catalogue())
 	page := pages.Consent{Action: Continue(q.id) + "/" + stepDecision, App: p.client.Name, Publisher: p.client.Publisher, Reviewed: len(p.client.Approved) > 0,
-		Person: p.patient.Name, NHSNumber: masked(p.patient.Number), Self: p.own.ID != "", Groups: groups, Writes: writes, Identity: shown.Has(scopes.OpenID), StopPath: e.StopPath}
+		Person: p.patient.Name, NHSNumber: masked(p.patient.Number), Self: p.own.ID != "", Staff: p.person.Kind == policy.KindStaff, Groups: groups, Writes: writes, Identity: shown.Has(scopes.OpenID), StopPath: e.StopPath}
 	if shown.Has(scopes.OfflineAccess) {
 		page.Offline = e.Grants.Ledger.Now().Add(e.Lives.For(p.client).OfflineTotal)
 	}

@@ -25,6 +25,8 @@ func (e *Endpoint) post(q *request) error {
 		err = e.postKind(q, p)
 	case p.form == stepRole:
 		err = e.postRole(q, p)
+	case p.form == stepAnother:
+		err = e.postAnother(q, p)
 	case p.form == stepLeave:
 		err = denied("the person went back to the app")
 	case q.step == stepSearch && p.needsPatient():
@@ -114,8 +116,7 @@ func (e *Endpoint) choicePage(q *request, found []record.Patient) pages.PatientC
 func (e *Endpoint) postPatient(q *request, p *progress) error {
 	chosen := q.r.PostForm.Get("patient")
 	if chosen == "" {
-		see(q.w, Continue(q.id))
-		return errAnswered
+		return e.chooseAgain(q, p)
 	}
 	event := e.event(q, p, "patient-choice")
 	if !slices.Contains(p.t.Offered, chosen) || p.t.User != p.person.User {
@@ -138,6 +139,29 @@ func (e *Endpoint) postPatient(q *request, p *progress) error {
 	}
 	p.t.Patient, p.t.Person, p.t.Offered = patient.ID, patient.Key, nil
 	return e.continueWith(q, p)
+}
+
+// chooseAgain shows the patients that were offered to this user once more, as far as they are visible still, for a form without a choice.
+func (e *Endpoint) chooseAgain(q *request, p *progress) error {
+	var offered []record.Patient
+	if p.t.User == p.person.User {
+		for _, id := range p.t.Offered {
+			patient, err := e.Record.Visible(q.r.Context(), p.user(), id)
+			if err != nil {
+				return err
+			}
+			if patient.ID != "" {
+				offered = append(offered, patient)
+			}
+		}
+	}
+	if len(offered) == 0 {
+		see(q.w, Continue(q.id))
+		return errAnswered
+	}
+	page := e.choicePage(q, offered)
+	page.Unanswered = true
+	return e.show(q, p, http.StatusBadRequest, page)
 }
 
 // postDecision reads the consent of a person (SMART-212 to 216).

@@ -30,8 +30,11 @@ func readSearch(form url.Values, page *pages.PatientSearch) record.Criteria {
 	switch {
 	case page.Number != "":
 		number, ok := fhir.CleanNHSNumber(page.Number)
-		if !ok {
+		switch {
+		case !ok:
 			page.Problem = pages.SearchNumber
+		case !fhir.ValidNHSNumber(number):
+			page.Problem = pages.SearchCheckDigit
 		}
 		return record.Criteria{Number: number}
 	case page.Family == "" && !dated:

@@ -34,10 +34,12 @@ type Transaction struct {
 	// Role is the one that the user RoleOf chose.
 	Role   policy.RoleAt `json:"role,omitzero"`
 	RoleOf string        `json:"roleOf,omitempty"`
-	Posted bool          `json:"posted,omitempty"` // the browser has sent a form of a page
-	Told   string        `json:"told,omitempty"`   // why the person cannot go on, once a page has told it
-	Made   time.Time     `json:"made"`
-	Ends   time.Time     `json:"ends"`
+	// NotSession is the id of a session that the person does not go on with: a new sign-in follows.
+	NotSession string    `json:"notSession,omitempty"`
+	Posted     bool      `json:"posted,omitempty"` // the browser has sent a form of a page
+	Told       string    `json:"told,omitempty"`   // why the person cannot go on, once a page has told it
+	Made       time.Time `json:"made"`
+	Ends       time.Time `json:"ends"`
 }
 
 const (
