@@ -39,16 +39,28 @@ func (s *Store) Cutoffs(ctx context.Context) (Cutoffs, error) {
 	return v.Content, err
 }
 
-// Of names the grants that EndAll ends: those of an organisation or of a user, one grant by its id, or those of everybody where all are
-// empty.
-type Of struct{ Organisation, User, Grant string }
+// Of names the grants that EndAll ends: those of an organisation or of a user, or those of everybody where both are empty.
+type Of struct{ Organisation, User string }
 
-// EndAll ends one grant, or all grants of an organisation, of a user, or of everybody, with all their tokens, at once.
-func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
-	if of.Grant != "" {
-		e := ledger.Event{Name: "grants-end", Of: "grant/" + of.Grant, Agent: audit.Agent{Kind: "operator", Subject: who}}
-		return s.End(ctx, of.Grant, e, "ended by an administrator")
+// EndOne ends one grant with all its tokens, at once. The error is ErrInactive if there is none of this id, or it has ended.
+func (s *Store) EndOne(ctx context.Context, who, id string) error {
+	e := ledger.Event{Name: "grants-end", Of: "grant/" + id, Agent: audit.Agent{Kind: "operator", Subject: who}}
+	for {
+		g, err := read[Grant](ctx, s, grantPrefix+id)
+		if err != nil {
+			return err
+		}
+		if !g.Content.Ended.IsZero() || !s.Ledger.Now().Before(g.Content.Ends) {
+			return ErrInactive
+		}
+		if err := s.end(ctx, g, e, "ended by an administrator"); !ledger.Changed(err) {
+			return err
+		}
 	}
+}
+
+// EndAll ends all grants of an organisation, of a user, or of everybody, with all their tokens, at once.
+func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 	for {
 		v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, CutoffsKey)
 		missing := ledger.Missing(err)
