@@ -260,7 +260,7 @@ type clientEndCmd struct {
 
 // Run ends them.
 func (c *clientEndCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.send(ctx, out, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User, Grant: c.Grant}})
+	return c.send(ctx, out, node.ClientRequest{Verb: "end-grants", Of: grants.Of{Organisation: c.Organisation, User: c.User}, Grant: c.Grant})
 }
 
 // clientImportCmd proposes exported clients.

@@ -156,6 +156,9 @@ func runVerbs(t *testing.T, dir string) {
 	for _, of := range [][]string{{"--user", "gp"}, {"--organisation", "XAC02"}, {"--everybody"}} {
 		client(append([]string{"end-grants"}, of...)...) // SMART-402
 	}
+	if err := run(t.Context(), []string{"client", "end-grants", "--store", "pebble:" + dir, "--grant", "none"}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "no such grant") {
+		t.Errorf("SMART-402: the end of an unknown grant: got %v", err)
+	}
 	exported := client("export")
 	if gjson.Get(exported, `clients.#(id=="`+id+`").secrets`).Exists() || strings.Contains(exported, secret) {
 		t.Errorf("export has secrets: %s", exported)

@@ -17,7 +17,6 @@ import (
 
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
-	"carerecord/interop/smart/grants"
 	"carerecord/store/storetest"
 )
 
@@ -85,7 +84,7 @@ func TestRepeatsEndWithDecision(t *testing.T) {
 	if len(list) != 2 || !list[1].Repeats(list[0].ID) {
 		t.Fatalf("got %+v", list)
 	}
-	w.must(w.smart[0].Grants.EndAll(t.Context(), "admin", grants.Of{Grant: list[0].ID}))
+	w.must(w.smart[0].Grants.EndOne(t.Context(), "admin", list[0].ID))
 	if got := w.get(again.str("access_token"), "Condition"); got.code != 401 {
 		t.Errorf("SMART-402: the token of a repeat: got %d", got.code)
 	}

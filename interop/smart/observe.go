@@ -1,7 +1,6 @@
 package smart
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -102,7 +101,7 @@ func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http
 		answers.Count(limits.Source(address(r)))
 		e := ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + failed.Issuer, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)},
 			Refused: string(failed.Reason), Status: http.StatusForbidden}
-		if unrecorded := s.Grants.Ledger.Note(context.WithoutCancel(r.Context()), e); unrecorded != nil {
+		if unrecorded := s.Grants.Ledger.Note(r.Context(), e); unrecorded != nil {
 			return unrecorded
 		}
 		return err

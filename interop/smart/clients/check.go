@@ -75,7 +75,9 @@ func (r Rules) Check(c *Client) error {
 	}
 	checkGovernance(c, bad)
 	r.checkKeys(c, bad)
-	checkTexts(c, bad)
+	checkEvidence(c, bad)
+	checkDescriptions(c, bad)
+	checkOffline(c, bad)
 	return errors.Join(all...)
 }
 

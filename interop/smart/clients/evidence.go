@@ -3,7 +3,6 @@ package clients
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -41,17 +40,8 @@ func (r Rules) missingEvidence(c *Client, at time.Time) error {
 	return fmt.Errorf("this evidence is missing: %s", strings.Join(missing, ", "))
 }
 
-// The longest life of offline access in days (SMART-347, section 28).
-const (
-	maxOfflineUnused = 90
-	maxOfflineTotal  = 365
-)
-
-// maxIntents is how many intents may be agreed with a client.
-const maxIntents = 50
-
-// checkTexts checks the descriptions of a client, its evidence and its lives.
-func checkTexts(c *Client, bad func(field, format string, args ...any)) {
+// checkEvidence checks the references of a client.
+func checkEvidence(c *Client, bad func(field, format string, args ...any)) {
 	for _, name := range slices.Sorted(maps.Keys(c.Evidence)) {
 		if !isEvidence(name) {
 			bad("evidence", "%.20q is unknown: dtac, dcb0129, dspt and dpia are known", name)
@@ -59,31 +49,4 @@ func checkTexts(c *Client, bad func(field, format string, args ...any)) {
 			bad("evidence."+name, "%w", err)
 		}
 	}
-	if len(c.Intents) > maxIntents {
-		bad("intents", "there are more than %d", maxIntents)
-	}
-	for _, intent := range c.Intents {
-		if err := plainText(intent, 200); err != nil || intent == "" {
-			bad("intents", "%.20q is empty, too long or no plain text", intent)
-		}
-	}
-	if err := plainText(c.Contact, 200); err != nil {
-		bad("contact", "%w", err)
-	}
-	for name, address := range map[string]string{"termsURL": c.TermsURL, "privacyURL": c.PrivacyURL} {
-		if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(address) > 2000) {
-			bad(name, "must be an https address of at most 2000 characters")
-		}
-	}
-	for name, days := range map[string][2]int{"offlineUnusedDays": {c.OfflineUnused, maxOfflineUnused}, "offlineTotalDays": {c.OfflineTotal, maxOfflineTotal}} {
-		if days[0] < 0 || days[0] > days[1] {
-			bad(name, "must be 1 to %d, or 0 for the life of the server", days[1])
-		}
-	}
-}
-
-// OfflineByDefault reports whether a client may have offline access where its registration does not say so: an app of patients may,
-// one of clinicians may not (SMART-064).
-func OfflineByDefault(c *Client) bool {
-	return c.Kind != Backend && len(c.Audience) == 1 && c.Audience[0] == ForPatients
 }

@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"fmt"
+	"net/url"
 	"slices"
 
 	"carerecord/consent"
@@ -13,7 +15,7 @@ const purposeGovernance = "HOPERAT"
 func (c *Client) Governs() bool { return slices.Contains(c.Audience, ForAdministrators) }
 
 // checkGovernance keeps apps for administrators and all others apart: an app for them has no scope on the record, and no other app has
-// the scopes of administrators.
+// the scopes of administrators. A public one gets its codes at an https address alone.
 func checkGovernance(c *Client, bad func(field, format string, args ...any)) {
 	operates := func(s consent.Scope) bool { return s == consent.Operations() }
 	if !c.Governs() {
@@ -24,6 +26,11 @@ func checkGovernance(c *Client, bad func(field, format string, args ...any)) {
 			bad("scopes", consent.Operations().String()+" is of apps for administrators and of backend clients alone")
 		}
 		return
+	}
+	for i, uri := range c.RedirectURIs {
+		if u, err := url.Parse(uri); c.Kind == Public && (err != nil || u.Scheme != "https") {
+			bad(fmt.Sprintf("redirectURIs[%d]", i), "a public app for administrators has https alone: any program of the device could read a code at another address")
+		}
 	}
 	if len(c.Audience) > 1 {
 		bad("audience", "an app for administrators is for nobody else")

@@ -151,7 +151,11 @@ func (r *Registry) insert(ctx context.Context, who, event string, c Client) (*Cl
 	if err != nil {
 		return nil, err
 	}
-	return &c, r.Ledger.Write(ctx, changeBy(who, event, nil, &c), w)
+	e, err := changeBy(who, event, nil, &c)
+	if err != nil {
+		return nil, err
+	}
+	return &c, r.Ledger.Write(ctx, e, w)
 }
 
 // sealKeys notes the digest of inline keys.
@@ -162,8 +166,9 @@ func (c *Client) sealKeys() {
 }
 
 // changeBy is the event of a change of a client by an operator, with the values before, nil for none, and after.
-func changeBy(who, name string, before, after *Client) ledger.Event {
-	return ledger.Event{Name: name, Of: "client/" + after.ID, Agent: audit.Agent{Kind: "operator", Subject: who}, Client: audit.Client{ID: after.ID}, Changed: changed(before, after)}
+func changeBy(who, name string, before, after *Client) (ledger.Event, error) {
+	fields, err := changed(before, after)
+	return ledger.Event{Name: name, Of: "client/" + after.ID, Agent: audit.Agent{Kind: "operator", Subject: who}, Client: audit.Client{ID: after.ID}, Changed: fields}, err
 }
 
 // change changes a client by f, once more if another change came between. The error of f ends it.
@@ -186,7 +191,11 @@ func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Cl
 		if err != nil {
 			return nil, err
 		}
-		if err = r.Ledger.Write(ctx, changeBy(who, event, &before, &read.Content), w); !ledger.Changed(err) {
+		e, err := changeBy(who, event, &before, &read.Content)
+		if err != nil {
+			return nil, err
+		}
+		if err = r.Ledger.Write(ctx, e, w); !ledger.Changed(err) {
 			return &read.Content, err
 		}
 	}

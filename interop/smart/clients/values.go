@@ -3,19 +3,25 @@ package clients
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"carerecord/consent/audit"
 )
 
-// hiddenFields are not in the audit trail: secrets, of which their dates are there, and keys, of which the digest is there.
-var hiddenFields = []string{"secrets", "keys"}
-
 // changed returns the values that differ between two states of a client, by the names of their fields (SMART-052). before is nil for
 // a new client.
-func changed(before, after *Client) (out []audit.Change) {
-	old, now := values(before), values(after)
+func changed(before, after *Client) (out []audit.Change, err error) {
+	old, err := values(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := values(after)
+	if err != nil {
+		return nil, err
+	}
 	fields := maps.Clone(now)
 	maps.Copy(fields, old)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -23,44 +29,52 @@ func changed(before, after *Client) (out []audit.Change) {
 			out = append(out, audit.Change{Field: name, Old: old[name], New: now[name]})
 		}
 	}
-	return out
+	return out, nil
 }
 
-// values returns the fields of a client as JSON, without what must not be recorded; nothing for nil.
-func values(c *Client) map[string]json.RawMessage {
+// values returns the fields of a client as JSON, without what must not be recorded; none for nil. The error is of keys that are no
+// JSON.
+func values(c *Client) (map[string]json.RawMessage, error) {
 	if c == nil {
-		return nil
+		return map[string]json.RawMessage{}, nil
 	}
-	out := fieldsOf(c)
+	out, err := fieldsOf(c)
+	if err != nil {
+		return nil, err
+	}
 	for i, s := range c.Secrets {
 		s.Digest = ""
-		out["secrets["+string(rune('0'+i))+"]"] = mustJSON(s)
+		if out["secrets["+strconv.Itoa(i)+"]"], err = json.Marshal(s); err != nil {
+			return nil, fmt.Errorf("describe a secret of a client: %w", err)
+		}
 	}
 	delete(out, "proposed")
 	if p := c.Proposed; p != nil {
-		for name, value := range fieldsOf(&p.With) {
+		proposed, err := fieldsOf(&p.With)
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range proposed {
 			out["proposed."+name] = value
 		}
-		out["proposed.by"] = mustJSON(p.By)
+		if out["proposed.by"], err = json.Marshal(p.By); err != nil {
+			return nil, fmt.Errorf("describe a proposal of a client: %w", err)
+		}
 	}
-	return out
+	return out, nil
 }
 
-func fieldsOf(c *Client) (out map[string]json.RawMessage) {
-	if err := json.Unmarshal(mustJSON(c), &out); err != nil {
-		panic(err) // it is an object
+// fieldsOf returns the fields of a client but for its secrets, of which values has the dates, and its keys, of which the digest is a
+// field.
+func fieldsOf(c *Client) (out map[string]json.RawMessage, err error) {
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = json.Unmarshal(text, &out)
 	}
-	for _, name := range hiddenFields {
-		delete(out, name)
-	}
-	return out
-}
-
-// mustJSON writes a value that has strings, numbers and instants alone, which cannot fail but for keys that are no JSON.
-func mustJSON(v any) json.RawMessage {
-	text, err := json.Marshal(v)
 	if err != nil {
-		return json.RawMessage("null")
+		return nil, fmt.Errorf("describe a client: %w", err)
 	}
-	return text
+	delete(out, "secrets")
+	delete(out, "keys")
+	return out, nil
 }

@@ -39,17 +39,45 @@ func (s *Store) Cutoffs(ctx context.Context) (Cutoffs, error) {
 	return v.Content, err
 }
 
-// Of names the grants that EndAll ends: those of an organisation or of a user, one grant by its id, or those of everybody where all are
-// empty.
-type Of struct{ Organisation, User, Grant string }
+// Of names the grants that EndAll ends: those of an organisation or of a user, or those of everybody where both are empty.
+type Of struct{ Organisation, User string }
 
-// EndAll ends one grant and those that repeat its decision, or all grants of an organisation, of a user, or of everybody, with all their
-// tokens, at once.
-func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
-	if of.Grant != "" {
-		e := ledger.Event{Name: "grants-end", Of: "grant/" + of.Grant, Agent: audit.Agent{Kind: "operator", Subject: who}}
-		return s.endDecision(ctx, of.Grant, e)
+// EndOne ends one grant and those that repeat its decision (SMART-222), with all their tokens, at once. The decision comes first, so
+// that no new grant repeats it. The error is ErrInactive if there is none of this id, or all of them have ended.
+func (s *Store) EndOne(ctx context.Context, who, id string) error {
+	g, err := read[Grant](ctx, s, grantPrefix+id)
+	if err != nil {
+		return err
 	}
+	e := ledger.Event{Name: "grants-end", Of: "grant/" + id, Agent: audit.Agent{Kind: "operator", Subject: who}}
+	const why = "ended by an administrator"
+	live := g.Content.Ended.IsZero() && s.Ledger.Now().Before(g.Content.Ends)
+	if err := s.End(ctx, id, e, why); err != nil {
+		return err
+	}
+	var list []Listed
+	if g.Content.User != "" {
+		if list, err = s.OfUser(ctx, g.Content.User); err != nil {
+			return err
+		}
+	}
+	for _, other := range list {
+		if !other.Repeats(id) {
+			continue
+		}
+		e.Of, live = "grant/"+other.ID, true
+		if err := s.End(ctx, other.ID, e, why); err != nil {
+			return err
+		}
+	}
+	if !live {
+		return ErrInactive
+	}
+	return nil
+}
+
+// EndAll ends all grants of an organisation, of a user, or of everybody, with all their tokens, at once.
+func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 	for {
 		v, err := ledger.Read[Cutoffs](ctx, s.Ledger.State, CutoffsKey)
 		missing := ledger.Missing(err)
@@ -91,32 +119,6 @@ func (s *Store) EndAll(ctx context.Context, who string, of Of) error {
 			return err
 		}
 	}
-}
-
-// endDecision ends a grant, and then all that repeat its decision (SMART-222): the decision comes first, so that no new grant repeats it.
-func (s *Store) endDecision(ctx context.Context, id string, e ledger.Event) error {
-	g, err := read[Grant](ctx, s, grantPrefix+id)
-	if err != nil {
-		return ignoreInactive(err)
-	}
-	const why = "ended by an administrator"
-	if err := s.End(ctx, id, e, why); err != nil || g.Content.User == "" {
-		return err
-	}
-	list, err := s.OfUser(ctx, g.Content.User)
-	if err != nil {
-		return err
-	}
-	for _, other := range list {
-		if !other.Repeats(id) {
-			continue
-		}
-		e.Of = "grant/" + other.ID
-		if err := s.End(ctx, other.ID, e, why); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // endsBefore describes the change of a cutoff for the audit trail.

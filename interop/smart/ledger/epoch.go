@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"strings"
 	"sync/atomic"
 
@@ -29,13 +30,14 @@ func ending(key string) bool {
 }
 
 // note begins a new epoch if some values may end a token. It is called after the commit and before its answer, also where the
-// outcome of the commit is not known.
+// outcome of the commit is not known. A write that leaves a value as it was read is only a condition of the commit, and ends nothing.
 func (e *Epoch) note(values []store.StateWrite) {
 	if e == nil {
 		return
 	}
 	for _, v := range values {
-		if ending(v.Key) && (!v.New || v.Key == cutoffs) { // a new token, grant or client ends nothing
+		unchanged := len(v.Old) > 0 && bytes.Equal(v.Old, v.Value)
+		if ending(v.Key) && !unchanged && (!v.New || v.Key == cutoffs) { // a new token, grant or client ends nothing
 			e.n.Add(1)
 			return
 		}

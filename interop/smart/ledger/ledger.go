@@ -77,7 +77,7 @@ func (l *Ledger) Write(ctx context.Context, e Event, values ...store.StateWrite)
 	return nil
 }
 
-// Note records an event that changes nothing, such as a refusal.
+// Note records an event that changes nothing, such as a refusal. It is recorded even if ctx has ended, because the client has gone.
 func (l *Ledger) Note(ctx context.Context, e Event) error {
 	err := l.Audit.Append(ctx, e.record(l.Now()))
 	if err == nil && l.Observe != nil {

@@ -86,7 +86,7 @@ func readClientRequest(q *http.Request) (r ClientRequest, err error) {
 	switch {
 	case q.URL.Path == "/admin/end-grants" && method == http.MethodPost:
 		r.ID, r.Verb = "", "end-grants"
-		r.Of, err = readEndGrants(body)
+		err = readEndGrants(body, &r)
 	case q.URL.Path == "/admin/end-grants":
 		return r, notAllowed("POST")
 	case id == "" && method == http.MethodGet:
@@ -153,13 +153,13 @@ func readVerb(body []byte, r *ClientRequest) error {
 }
 
 // readEndGrants reads whose grants end: exactly one of its members is given, so that an empty body ends nothing.
-func readEndGrants(body []byte) (of grants.Of, err error) {
+func readEndGrants(body []byte, r *ClientRequest) error {
 	var in struct {
 		Organisation, User, Grant string
 		Everybody                 bool
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		return of, err
+		return err
 	}
 	given := 0
 	for _, one := range []bool{in.Organisation != "", in.User != "", in.Grant != "", in.Everybody} {
@@ -168,9 +168,10 @@ func readEndGrants(body []byte) (of grants.Of, err error) {
 		}
 	}
 	if given != 1 {
-		return of, errors.New("exactly one of organisation, user, grant and everybody is required")
+		return errors.New("exactly one of organisation, user, grant and everybody is required")
 	}
-	return grants.Of{Organisation: in.Organisation, User: in.User, Grant: in.Grant}, nil
+	r.Of, r.Grant = grants.Of{Organisation: in.Organisation, User: in.User}, in.Grant
+	return nil
 }
 
 // registryError returns the answer of an error of the registry.
@@ -178,6 +179,8 @@ func registryError(err error) error {
 	switch {
 	case errors.Is(err, clients.ErrUnknown):
 		return fhir.Fault(http.StatusNotFound, "not-found", "There is no such client.")
+	case errors.Is(err, errNoGrant):
+		return fhir.Fault(http.StatusNotFound, "not-found", "There is no such grant, or it has ended.")
 	case errors.Is(err, clients.ErrRefused):
 		return fhir.Fault(http.StatusUnprocessableEntity, "business-rule", "%v", err)
 	case errors.Is(err, store.ErrConflict):

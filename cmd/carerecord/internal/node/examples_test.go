@@ -52,7 +52,7 @@ func TestExamples(t *testing.T) {
 	}{
 		{local[7:], "/app/start.html", 200, "Open my record"},
 		{"localhost", "/ehr/", 200, "?patient=xac01.r0"},
-		{local[7:], "/", 404, ""}, {local[7:], "/fhir/metadata", 404, ""}, {local[7:], "/oauth/authorize", 404, ""}, {local[7:], "/my/apps", 404, ""}, {local[7:], "/healthz", 404, ""},
+		{local[7:], "/", 404, ""}, {local[7:], "/fhir/metadata", 404, ""}, {local[7:], "/oauth/authorize", 404, ""}, {local[7:], "/my/apps", 404, ""}, {local[7:], "/healthz", 200, "ok"},
 		{site[7:], "/app/start.html", 404, ""}, {site[7:], "/ehr/", 404, ""},
 		{site[7:], "/", 200, `href="` + local + `/ehr/"`}, {site[7:], "/", 200, `href="` + local + `/app/start.html"`},
 		{"evil.example", "/ehr/", 404, ""},

@@ -23,6 +23,7 @@ type ClientRequest struct {
 	Keys   json.RawMessage `json:",omitempty"` // a JWK set, for set-keys
 	URL    string          // of a JWK set, for set-keys
 	Of     grants.Of       // for end-grants
+	Grant  string          `json:",omitempty"` // for end-grants: this one alone
 }
 
 // ClientAnswer is the answer to a ClientRequest.
@@ -153,7 +154,7 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 		secret, err := r.RotateSecret(ctx, who, request.ID)
 		return ClientAnswer{Secret: secret}, err
 	case "end-grants":
-		return ClientAnswer{}, n.smart.Grants.EndAll(ctx, who, request.Of)
+		return ClientAnswer{}, n.endGrants(ctx, who, request)
 	case "import":
 		return n.importClients(ctx, who, request.Import)
 	default:
@@ -167,6 +168,20 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 		answer.Digest = c.Digest()
 	}
 	return answer, nil
+}
+
+// errNoGrant: end-grants names a grant that is not in force.
+var errNoGrant = errors.New("there is no such grant, or it has ended")
+
+func (n *Node) endGrants(ctx context.Context, who string, request ClientRequest) error {
+	if request.Grant == "" {
+		return n.smart.Grants.EndAll(ctx, who, request.Of)
+	}
+	err := n.smart.Grants.EndOne(ctx, who, request.Grant)
+	if errors.Is(err, grants.ErrInactive) {
+		return errNoGrant
+	}
+	return err
 }
 
 // importClients proposes clients that a registry exported, under their ids. Those that are registered are left out, so an import may be
