@@ -15,6 +15,8 @@ func TestOtherPages(t *testing.T) {
 	w := newWorld(t)
 	b := newTab(t, w)
 	b.open(w.site + "/my/apps")
+	b.sees("own-sign-in", "input[name=kind]")
+	b.open(w.site + "/oauth/transaction/none")
 	b.sees("ended", "h1")
 	b.open(w.site + "/oauth/authorize?client_id=nobody")
 	b.sees("bad-request", "h1")
