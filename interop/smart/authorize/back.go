@@ -67,7 +67,7 @@ func (e *Endpoint) backKey(browser, id string) string {
 	return backPrefix + browser + "/" + e.Grants.Secrets.Of(id)
 }
 
-// sealerOf returns what seals the answer of a transaction.
+// sealerOf returns the cipher that seals the answer of a transaction.
 func sealerOf(id string) (cipher.AEAD, error) {
 	key := sha256.Sum256([]byte("answer of " + id))
 	block, err := aes.NewCipher(key[:])

@@ -135,7 +135,7 @@ func decodeClient(body []byte) (*clients.Client, error) {
 	return &c, err
 }
 
-// readVerb reads the body of a verb: of approve and set-keys alone there is one.
+// readVerb reads the body of a verb. Only approve and set-keys have one.
 func readVerb(body []byte, r *ClientRequest) error {
 	if len(body) == 0 {
 		return nil
