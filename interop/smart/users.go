@@ -44,7 +44,7 @@ type users struct {
 	activity  activity
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
-	answers   *limits.Limit            // of failed sign-ins at an address
+	answers   *limits.Limit            // of failed sign-ins and logout tokens at an address
 }
 
 // unknownPerson is the reason of a sign-in of somebody who is not in the policy.
