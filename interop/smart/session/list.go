@@ -12,7 +12,7 @@ import (
 
 // listKey is the prefix of the State keys that list the sessions of a user. Its names are not in the store as text.
 func listKey(u User, digests secret.Digester) string {
-	return "session-of/" + digests.Of(string(u.Kind)+"\x00"+u.Issuer+"\x00"+u.Subject) + "/"
+	return ListPrefix + digests.Of(string(u.Kind)+"\x00"+u.Issuer+"\x00"+u.Subject) + "/"
 }
 
 // List returns the live sessions of a user, the one used last first (SMART-170).
