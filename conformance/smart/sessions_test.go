@@ -3,6 +3,7 @@ package smart
 import (
 	"bytes"
 	"crypto/rand"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,8 +12,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"carerecord/consent/policy"
+	"carerecord/interop/smart"
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/session"
+	"carerecord/store/storetest"
 )
 
 // online returns the answer with the tokens of an EHR launch with online access, by the doctor.
@@ -23,7 +27,7 @@ func (b *browser) online() answer {
 	return b.w.exchange("clinical", back.Get("code"))
 }
 
-// sessionsOf returns the sessions of the doctor.
+// sessionsOf returns the sessions of a user.
 func (w *world) sessionsOf(user string) []session.Session {
 	w.Helper()
 	person, _ := w.policy.Person(user)
@@ -31,7 +35,14 @@ func (w *world) sessionsOf(user string) []session.Session {
 	w.must(err)
 	sessions, err := session.New(session.Config{State: w.engine, Digests: digests, Clock: func() time.Time { return w.now }})
 	w.must(err)
-	list, err := sessions.List(w.Context(), session.User{Issuer: site + "/sample-sign-in/sample-staff", Subject: person.Subject, Kind: session.Staff})
+	who := session.User{Issuer: site + "/sample-sign-in/sample-staff", Subject: person.Subject, Kind: session.Staff}
+	switch person.Kind {
+	case policy.KindAdministrator:
+		who.Issuer, who.Kind = site+"/sample-sign-in/sample-administrators", session.Administrator
+	case "patient", policy.KindProxy:
+		who.Issuer, who.Kind = site+"/sample-sign-in/sample-patients", session.Patient
+	}
+	list, err := sessions.List(w.Context(), who)
 	w.must(err)
 	return list
 }
@@ -162,15 +173,16 @@ func TestBackChannelLogout(t *testing.T) {
 	other.signIn("nurse")
 	_, sample, err := serverKeys()
 	w.must(err)
+	path, algorithm := "/oauth/logout/sample-staff", jose.RS256
 	logout := func(issuer, kid string, change func(map[string]any)) answer {
 		claims := map[string]any{"iss": site + "/sample-sign-in/" + issuer, "sub": "900000000102", "aud": "carerecord", "iat": w.now.Unix(), "exp": w.now.Add(time.Minute).Unix(), "jti": rand.Text(),
 			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}
 		change(claims)
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: sample, KeyID: kid}}, nil)
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: sample, KeyID: kid}}, nil)
 		w.must(err)
 		text, err := jwt.Signed(signer).Claims(claims).Serialize()
 		w.must(err)
-		return w.post("/oauth/logout/sample-staff", url.Values{"logout_token": {text}})
+		return w.post(path, url.Values{"logout_token": {text}})
 	}
 	if got := logout("sample-patients", "sample-sample-patients", func(map[string]any) {}); got.code != 400 || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("SMART-169: a token of another issuer: got %d", got.code)
@@ -193,8 +205,36 @@ func TestBackChannelLogout(t *testing.T) {
 	if other.open(site + "/my/apps"); other.at != "/my/apps" {
 		t.Errorf("SMART-169: the nurse: got %d", other.page.code)
 	}
-	if !w.audited("logout", "issuer/staff") {
-		t.Error("SMART-169: the audit trail has no record")
+	if !w.audited("logout", "issuer/staff") || !w.audited("logout", "issuer/sample-staff") {
+		t.Error("SMART-169, 494: the audit trail has no record of the logout, or none of the refusal")
+	}
+	w.administration()
+	for _, c := range []struct {
+		name, client, scope, user, subject string
+		algorithm                          jose.SignatureAlgorithm
+	}{{"patients", "app", "patient/Observation.rs", "ann", "nhs-login-1", jose.RS512}, {"administrators", "administration", "__clients", "admin", "900000000301", jose.RS256}} {
+		b := w.browser()
+		b.journey(c.client, c.scope, c.user, "")
+		if got := w.sessionsOf(c.user); len(got) != 1 {
+			t.Fatalf("%s: got the sessions %+v", c.user, got)
+		}
+		path, algorithm = "/oauth/logout/sample-"+c.name, c.algorithm
+		if got := logout("sample-"+c.name, "sample-sample-"+c.name, func(claims map[string]any) { claims["sub"] = c.subject }); got.code != 200 {
+			t.Errorf("SMART-169: a logout token for %s: got %d %s", c.name, got.code, got.text)
+		}
+		if got := w.sessionsOf(c.user); len(got) != 0 {
+			t.Errorf("SMART-169: the sessions of %s go on: %+v", c.user, got)
+		}
+	}
+}
+
+// TestSMART482Logout: refused logout tokens of one address are limited.
+func TestSMART482Logout(t *testing.T) {
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) { c.Failures = 2 })
+	for _, want := range []int{400, 400, 429} {
+		if got := w.post("/oauth/logout/sample-staff", url.Values{"logout_token": {"x"}}, func(r *http.Request) { r.RemoteAddr = "192.0.2.1:9" }); got.code != want {
+			t.Errorf("SMART-482: a refused logout token: got %d, want %d", got.code, want)
+		}
 	}
 }
 

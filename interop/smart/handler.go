@@ -13,6 +13,7 @@ import (
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/capabilities"
+	"carerecord/interop/smart/idp"
 	"carerecord/interop/smart/introspect"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/revoke"
@@ -51,8 +52,8 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 				all["GET "+path] = endpoint{d.OpenID, anyOrigin}
 			}
 		}
-		for _, name := range []string{sampleStaff, samplePatients, sampleAdministrators} {
-			all["POST "+signin.LogoutPath+name] = endpoint{serve(s.serveLogout), noOrigin}
+		for path := range s.users.providers {
+			all["POST "+signin.LogoutPath+strings.TrimPrefix(path, idp.Path)] = endpoint{serve(s.serveLogout), noOrigin}
 		}
 		if s.cfg.Capabilities.Has(capabilities.LaunchEHR) {
 			all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}

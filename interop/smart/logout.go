@@ -2,37 +2,32 @@ package smart
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"carerecord/consent/audit"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
+	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 )
 
-// serveLogout ends the sessions of a user at the request of the issuer, with what depends on them (SMART-169, back-channel logout).
+// serveLogout ends the sessions of a user at the request of the issuer, with what depends on them (SMART-169, back-channel logout). It
+// limits and records what is refused (SMART-482, 494).
 func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) error {
+	if s.users.answers.Exceeded(address(r)) {
+		return oauth.TooMany("Too many failed requests. Try again in a minute.")
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, oauth.MaxBody)
-	if err := r.ParseForm(); err != nil {
-		return oauth.Refuse(oauth.InvalidRequest, "The body must be a form with logout_token.").Because("%w", err)
-	}
-	user, err := s.users.upstream.Logout(r)
-	if errors.Is(err, signin.ErrLogout) {
-		return oauth.Refuse(oauth.InvalidRequest, "The logout token is not valid.").Because("%w", err)
-	}
+	err := r.ParseForm()
 	if err != nil {
-		return oauth.Unavailable(err)
+		err = fmt.Errorf("%w: %w", signin.ErrLogout, err)
+	} else {
+		err = s.users.upstream.Logout(r, func(user session.User) error { return s.logOut(r, user) })
 	}
-	event := ledger.Event{Name: "logout", Request: r.Header.Get(referenceHeader), Of: "issuer/" + string(user.Kind), Agent: audit.Agent{Kind: "user"}, Client: audit.Client{Address: address(r)}}
-	if person, ok := personBySubject(s.cfg.Policy, user.Kind, user.Subject); ok {
-		event.Agent.Subject = person.User
-	}
-	if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
-		return oauth.Unavailable(err)
-	}
-	ended, err := s.users.sessions.EndAll(r.Context(), user)
-	for i := range ended {
-		err = errors.Join(err, s.endOnline(r, &ended[i]))
+	if errors.Is(err, signin.ErrLogout) {
+		return s.refusedLogout(r, err)
 	}
 	if err != nil {
 		return oauth.Unavailable(err)
@@ -40,4 +35,36 @@ func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// logOut ends the sessions of a user, and then records it. It may be repeated after an error.
+func (s *Server) logOut(r *http.Request, user session.User) error {
+	ended, err := s.users.sessions.EndAll(r.Context(), user)
+	for i := range ended {
+		err = errors.Join(err, s.endOnline(r, &ended[i]))
+	}
+	if err != nil {
+		return err
+	}
+	event := logoutEvent(r, string(user.Kind))
+	event.Agent.Kind = "user"
+	if person, ok := personBySubject(s.cfg.Policy, user.Kind, user.Subject); ok {
+		event.Agent.Subject = person.User
+	}
+	return s.Grants.Ledger.Note(r.Context(), event)
+}
+
+// refusedLogout counts and records a logout token that is not valid.
+func (s *Server) refusedLogout(r *http.Request, cause error) error {
+	s.users.answers.Count(address(r))
+	event := logoutEvent(r, strings.TrimPrefix(r.URL.Path, signin.LogoutPath))
+	event.Refused, event.Status, event.Detail = oauth.InvalidRequest, http.StatusBadRequest, cause.Error()
+	if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
+		return oauth.Unavailable(err)
+	}
+	return oauth.Refuse(oauth.InvalidRequest, "The logout token is not valid.").Because("%w", cause)
+}
+
+func logoutEvent(r *http.Request, issuer string) ledger.Event {
+	return ledger.Event{Name: "logout", Request: r.Header.Get(referenceHeader), Of: "issuer/" + issuer, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)}}
 }

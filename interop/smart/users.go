@@ -44,7 +44,7 @@ type users struct {
 	activity  activity
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
-	answers   *limits.Limit            // of failed sign-ins at an address
+	answers   *limits.Limit            // of failed sign-ins and logout tokens at an address
 }
 
 // unknownPerson is the reason of a sign-in of somebody who is not in the policy.
@@ -246,6 +246,9 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if g.User == "" {
 		return nil
 	}
+	if s.users == nil {
+		return grants.ErrInactive // the server had people when the grant was made
+	}
 	person, err := resource.PersonOf(s.cfg.Policy, g)
 	if err != nil {
 		return err
@@ -263,9 +266,6 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if !g.Online {
 		return nil
 	}
-	if s.users == nil {
-		return grants.ErrInactive
-	}
 	_, err = s.users.sessions.Use(ctx, g.SessionUser, g.Session)
 	if errors.Is(err, session.ErrNone) {
 		return grants.ErrInactive
@@ -273,9 +273,9 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	return err
 }
 
-// refreshed names the Patient in context as it is now (SMART-148): the lead Patient of a patient; for staff the same one while it is
+// refreshed is called for grants that are allowed. It names the Patient in context as it is now (SMART-148): the lead Patient of a patient; for staff the same one while it is
 // a visible one of its person, else the lead. Without any the grant gives no more tokens.
-func (s *Server) refreshed(ctx context.Context, g *grants.Grant) error {
+func (s *Server) refreshed(ctx context.Context, g *grants.Grant, request, address string) error {
 	person, err := resource.PersonOf(s.cfg.Policy, g)
 	if err != nil || g.Patient == "" {
 		return err
@@ -303,5 +303,5 @@ func (s *Server) refreshed(ctx context.Context, g *grants.Grant) error {
 		return nil
 	}
 	g.Patient = now
-	return s.Grants.SetPatient(ctx, g, "", "")
+	return s.Grants.SetPatient(ctx, g, request, address)
 }

@@ -99,7 +99,8 @@ func read(file string) (*rsa.PrivateKey, error) {
 	return private, nil
 }
 
-// generate makes a key and its file, which appears whole: other servers may read the folder.
+// generate makes a key and its file, which appears whole: other servers may read the folder. The error is os.ErrExist if there is a
+// file of this name, which stays as it is: another server may have made it in the same second.
 func generate(dir, name string) (*rsa.PrivateKey, error) {
 	private, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
@@ -112,18 +113,37 @@ func generate(dir, name string) (*rsa.PrivateKey, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the keys folder: %w", err)
 	}
-	file := filepath.Join(dir, name)
-	if err := os.WriteFile(file+".new", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+	part, err := os.CreateTemp(dir, name+".*.new") // readable by its owner alone
+	if err != nil {
 		return nil, fmt.Errorf("write a signing key: %w", err)
 	}
-	return private, os.Rename(file+".new", file)
+	defer os.Remove(part.Name())
+	err = pem.Encode(part, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err = errors.Join(err, part.Sync(), part.Close()); err == nil {
+		err = os.Link(part.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write a signing key: %w", err)
+	}
+	return private, nil
+}
+
+// Writable returns an error if no key can be made in the folder now.
+func (k *Keys) Writable() error {
+	f, err := os.CreateTemp(k.dir, "check.*.new")
+	if err != nil {
+		return fmt.Errorf("write to the keys folder: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // Sample returns the key of the sample issuers of a demonstration. It makes the file if it is missing.
 func Sample(dir string) (*rsa.PrivateKey, error) {
 	private, err := read(filepath.Join(dir, sample))
 	if errors.Is(err, os.ErrNotExist) {
-		return generate(dir, sample)
+		if private, err = generate(dir, sample); errors.Is(err, os.ErrExist) {
+			return read(filepath.Join(dir, sample)) // another server made it meanwhile
+		}
 	}
 	return private, err
 }

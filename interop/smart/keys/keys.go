@@ -10,7 +10,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +32,7 @@ const (
 type Keys struct {
 	dir   string
 	clock func() time.Time
+	turn  sync.Mutex            // of a rotation: the timer and an operator may begin one at the same time
 	list  atomic.Pointer[[]key] // by start, never empty
 }
 
@@ -48,7 +51,7 @@ func Load(dir string, create bool, clock func() time.Time) (*Keys, error) {
 	k := &Keys{dir: dir, clock: clock}
 	err := k.Reload()
 	if errors.Is(err, errNoKey) && create {
-		if _, err = generate(dir, first); err == nil {
+		if _, err = generate(dir, first); err == nil || errors.Is(err, os.ErrExist) { // another server made it meanwhile
 			err = k.Reload()
 		}
 	}
@@ -123,8 +126,10 @@ type Listed struct {
 }
 
 // List describes all keys of the folder, by their start.
-func (k *Keys) List() (out []Listed) {
-	list, now := *k.list.Load(), k.clock()
+func (k *Keys) List() []Listed { return k.describe(*k.list.Load()) }
+
+func (k *Keys) describe(list []key) (out []Listed) {
+	now := k.clock()
 	for i, one := range list {
 		state := "published"
 		switch at := current(list, now); {

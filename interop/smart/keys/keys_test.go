@@ -2,10 +2,12 @@ package keys_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,11 +17,19 @@ import (
 )
 
 // clock is a clock that a test sets.
-type clock struct{ now time.Time }
+type clock struct {
+	now  time.Time
+	stop func() // called when the time is read, if it is set
+}
 
-func (c *clock) time() time.Time { return c.now }
+func (c *clock) time() time.Time {
+	if c.stop != nil {
+		c.stop()
+	}
+	return c.now
+}
 
-func newClock() *clock { return &clock{time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
+func newClock() *clock { return &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
 
 func load(t *testing.T, dir string, at *clock) *keys.Keys {
 	t.Helper()
@@ -168,6 +178,62 @@ func TestSMART386Emergency(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) != 1 {
 		t.Errorf("got the files %v, %v, want that of the new key alone", files, err)
+	}
+}
+
+// TestSMART386OneSecond: of rotations at the same time, of one server and of two, one makes a key, and no file is replaced.
+func TestSMART386OneSecond(t *testing.T) {
+	dir, at := t.TempDir(), newClock()
+	servers := []*keys.Keys{load(t, dir, at), load(t, dir, at)}
+	made := make(chan keys.Listed, 8)
+	var all sync.WaitGroup
+	for i := range cap(made) {
+		all.Go(func() {
+			if one, err := servers[i%2].Rotate(true); err == nil {
+				made <- one
+			}
+		})
+	}
+	all.Wait()
+	if len(made) != 1 {
+		t.Fatalf("SMART-386: %d rotations in one second made a key, want one", len(made))
+	}
+	if err := servers[0].Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if one, got := <-made, servers[0].List(); got[len(got)-1].ID != one.ID {
+		t.Errorf("SMART-386: the key is %+v, want %+v", got, one)
+	}
+}
+
+// TestSMART386Stubborn: in an emergency a file that cannot be removed keeps no other file, and the new key signs.
+func TestSMART386Stubborn(t *testing.T) {
+	dir, at := t.TempDir(), newClock()
+	k := load(t, dir, at)
+	old := signed(t, k, k)
+	if _, err := k.Rotate(false); err != nil {
+		t.Fatal(err)
+	}
+	// A folder in the place of the first file cannot be removed while it has a file; it is there when the folder was read.
+	stubborn := filepath.Join(dir, "signing.pem")
+	at.stop = func() {
+		at.stop = nil
+		if err := errors.Join(os.Remove(stubborn), os.MkdirAll(filepath.Join(stubborn, "x"), 0o700)); err != nil {
+			t.Error(err)
+		}
+	}
+	at.now = at.now.Add(time.Minute)
+	if _, err := k.Rotate(true); err == nil || !strings.Contains(err.Error(), "signing.pem") {
+		t.Errorf("SMART-386: got %v, want the file that could not be removed", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "signing-*.pem")); err != nil || len(left) != 1 {
+		t.Errorf("SMART-386: got the files %v, %v, want that of the new key", left, err)
+	}
+	if err := os.RemoveAll(stubborn); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Reload(); err != nil || signed(t, k, k) == old {
+		t.Errorf("SMART-386: the old key signs, %v", err)
 	}
 }
 

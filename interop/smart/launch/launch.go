@@ -30,7 +30,8 @@ type Launch struct {
 	Ends         time.Time       `json:"ends"` // of the handle
 }
 
-const prefix = "smart/launch/"
+// StatePrefix is the prefix of the State keys of handles.
+const StatePrefix = "smart/launch/"
 
 // Life is how long a handle is valid (SMART-121).
 const Life = 5 * time.Minute
@@ -48,7 +49,7 @@ var ErrUnknown = errors.New("the launch is not known")
 func (b *Book) Announce(ctx context.Context, e ledger.Event, l Launch) (string, error) {
 	handle := secret.New(secret.LaunchHandle)
 	l.Ends = b.Ledger.Now().Add(Life)
-	w, err := ledger.New(prefix+b.Secrets.Of(handle), l, l.Ends)
+	w, err := ledger.New(StatePrefix+b.Secrets.Of(handle), l, l.Ends)
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +61,7 @@ func (b *Book) Take(ctx context.Context, handle, client string) (Launch, error) 
 	if !secret.LaunchHandle.Is(handle) {
 		return Launch{}, ErrUnknown
 	}
-	key := prefix + b.Secrets.Of(handle)
+	key := StatePrefix + b.Secrets.Of(handle)
 	raw, err := b.Ledger.State.Take(ctx, key)
 	if ledger.Missing(err) {
 		return Launch{}, ErrUnknown

@@ -12,7 +12,7 @@ import (
 
 // listKey is the prefix of the State keys that list the sessions of a user. Its names are not in the store as text.
 func listKey(u User, digests secret.Digester) string {
-	return "session-of/" + digests.Of(string(u.Kind)+"\x00"+u.Issuer+"\x00"+u.Subject) + "/"
+	return ListPrefix + digests.Of(string(u.Kind)+"\x00"+u.Issuer+"\x00"+u.Subject) + "/"
 }
 
 // List returns the live sessions of a user, the one used last first (SMART-170).
@@ -79,7 +79,8 @@ func (s *Sessions) named(ctx context.Context, u User, id string) (Session, error
 }
 
 // EndAll ends all sessions of a user and returns them: sign-out everywhere (SMART-170). It reads the list until it is
-// empty, so that no session escapes by a change of its cookie.
+// empty, so that no session escapes by a change of its cookie. After an error it may be repeated: a session is taken from the list when
+// it has ended.
 func (s *Sessions) EndAll(ctx context.Context, u User) ([]Session, error) {
 	var ended []Session
 	for {
@@ -88,21 +89,30 @@ func (s *Sessions) EndAll(ctx context.Context, u User) ([]Session, error) {
 			return ended, err
 		}
 		for _, entry := range entries {
+			if err := s.endListed(ctx, string(entry.Value), &ended); err != nil {
+				return ended, err
+			}
 			if _, err := s.cfg.State.Take(ctx, entry.Key); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return ended, fmt.Errorf("take session from the list: %w", err)
 			}
-			rec, err := s.end(ctx, string(entry.Value))
-			if errors.Is(err, ErrNone) {
-				continue
-			}
-			if err != nil {
+			// A change of the cookie may have stored the value before the entry was taken.
+			if err := s.endListed(ctx, string(entry.Value), &ended); err != nil {
 				return ended, err
-			}
-			if s.live(rec) {
-				ended = append(ended, *s.session(rec, string(entry.Value)))
 			}
 		}
 	}
+}
+
+// endListed ends the session of a digest, if there is one, and adds it to those that have ended.
+func (s *Sessions) endListed(ctx context.Context, digest string, ended *[]Session) error {
+	rec, err := s.end(ctx, digest)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err == nil && s.live(rec) {
+		*ended = append(*ended, *s.session(rec, digest))
+	}
+	return err
 }
 
 // entries returns the entries of the list of a user.

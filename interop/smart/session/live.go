@@ -11,8 +11,14 @@ import (
 	"carerecord/store"
 )
 
+// The prefixes of the State keys of sessions, and of the lists of the sessions of each user.
+const (
+	StatePrefix = "session/"
+	ListPrefix  = "session-of/"
+)
+
 // stateKey is the State key of a session.
-func stateKey(digest string) string { return "session/" + digest }
+func stateKey(digest string) string { return StatePrefix + digest }
 
 func decode(raw []byte) (record, error) {
 	var r record

@@ -13,6 +13,7 @@ import (
 
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/session"
+	"carerecord/store"
 	"carerecord/store/storetest"
 )
 
@@ -371,6 +372,36 @@ func TestEndAllDuringRoleChoices(t *testing.T) {
 		}
 		wait.Wait()
 		w.want(j, session.Staff, false)
+	}
+}
+
+// failing is a State that cannot take a session.
+type failing struct{ *storetest.Reference }
+
+func (f failing) Take(ctx context.Context, key string) ([]byte, error) {
+	if strings.HasPrefix(key, "session/") {
+		return nil, store.ErrUnavailable
+	}
+	return f.Reference.Take(ctx, key)
+}
+
+// TestEndAllAgain: a sign-out everywhere that failed may be repeated: no session has left the list without its end (SMART-169).
+func TestEndAllAgain(t *testing.T) {
+	w, id := newWorld(t, true), identity(session.Staff, "1")
+	digests, err := secret.NewDigester([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := session.New(session.Config{State: failing{w.state}, Digests: digests, Clock: w.clock, Secure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.signIn(jar{}, id)
+	if _, err := s.EndAll(t.Context(), id.User); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("SMART-169: a store that fails: got %v", err)
+	}
+	if ended, err := w.server().EndAll(t.Context(), id.User); err != nil || len(ended) != 1 {
+		t.Errorf("SMART-169: the second time: got %v, %v, want the session", ended, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
@@ -17,32 +18,66 @@ import (
 // LogoutPath is the path of logout tokens. The name of the issuer follows.
 const LogoutPath = "/oauth/logout/"
 
+// logoutPrefix is the prefix of the State keys of used logout tokens.
+const logoutPrefix = StatePrefix + "logout/"
+
 // logoutEvent is the event of a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4).
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
 // ErrLogout says that a logout token is not one of the issuer for us, or was used before.
 var ErrLogout = errors.New("the logout token is not valid")
 
-// Logout reads the logout token of a request at LogoutPath and returns the user whose sessions end (SMART-169). Each token is accepted
-// once. The issuer must be one that offers them, and must name the user. The error is ErrLogout, that of an issuer that does not
-// answer, or one of State.
-func (u *Upstream) Logout(r *http.Request) (session.User, error) {
+// Logout reads the logout token of a request at LogoutPath, and calls end for the user whose sessions end (SMART-169). Each token is
+// accepted once; its use is stored when end has succeeded, so an issuer may repeat a request that failed, and end may be called again
+// for sessions that have ended. The issuer must be one that offers them, and must name the user. The error is ErrLogout, that of end,
+// that of an issuer that does not answer, or one of State.
+func (u *Upstream) Logout(r *http.Request, end func(session.User) error) error {
+	token, err := u.readLogout(r)
+	if err != nil {
+		return err
+	}
+	_, err = u.cfg.State.Lookup(r.Context(), token.key)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: it was used before", ErrLogout)
+	case !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("look up the jti of a logout token: %w", err)
+	}
+	if err := end(token.user); err != nil {
+		return err
+	}
+	err = u.cfg.State.Insert(r.Context(), token.key, nil, token.ends)
+	if err != nil && !errors.Is(err, store.ErrExists) { // the same token ended the same sessions meanwhile
+		return fmt.Errorf("store the jti of a logout token: %w", err)
+	}
+	return nil
+}
+
+// logoutToken is a logout token that is valid: whose sessions end, and the State key of its use until it expires.
+type logoutToken struct {
+	user session.User
+	key  string
+	ends time.Time
+}
+
+// readLogout returns the logout token of a request.
+func (u *Upstream) readLogout(r *http.Request) (logoutToken, error) {
 	i := u.issuer(strings.TrimPrefix(r.URL.Path, LogoutPath))
 	if i == nil || !i.LogsOut {
-		return session.User{}, fmt.Errorf("%w: no issuer of this name sends them", ErrLogout)
+		return logoutToken{}, fmt.Errorf("%w: no issuer of this name sends them", ErrLogout)
 	}
 	provider, err := i.discovered(r.Context())
 	if err != nil {
-		return session.User{}, err
+		return logoutToken{}, err
 	}
 	keys := &keysOfToken{keySet: provider.keys}
 	verifier := oidc.NewVerifier(i.Issuer.Issuer, keys, &oidc.Config{ClientID: i.ClientID, SupportedSigningAlgs: names(i.Algorithms), SkipExpiryCheck: true})
 	parsed, err := verifier.Verify(r.Context(), r.PostForm.Get("logout_token"))
 	if errors.Is(keys.err, errDown) {
-		return session.User{}, keys.err
+		return logoutToken{}, keys.err
 	}
 	if err != nil {
-		return session.User{}, fmt.Errorf("%w: %q", ErrLogout, printable(err.Error()))
+		return logoutToken{}, fmt.Errorf("%w: %q", ErrLogout, printable(err.Error()))
 	}
 	var c struct {
 		Issuer  string                     `json:"iss"`
@@ -53,12 +88,12 @@ func (u *Upstream) Logout(r *http.Request) (session.User, error) {
 		Events  map[string]json.RawMessage `json:"events"`
 	}
 	if err := parsed.Claims(&c); err != nil {
-		return session.User{}, fmt.Errorf("%w: a claim has the wrong type", ErrLogout)
+		return logoutToken{}, fmt.Errorf("%w: a claim has the wrong type", ErrLogout)
 	}
 	now := u.cfg.Clock()
 	for _, seconds := range []*float64{c.Expires, c.Issued} {
 		if seconds == nil || !(math.Abs(*seconds) < 1e11) {
-			return session.User{}, fmt.Errorf("%w: an instant is missing or in no calendar", ErrLogout)
+			return logoutToken{}, fmt.Errorf("%w: an instant is missing or in no calendar", ErrLogout)
 		}
 	}
 	ends := instant(*c.Expires).Add(skew)
@@ -78,14 +113,7 @@ func (u *Upstream) Logout(r *http.Request) (session.User, error) {
 		err = errors.New("it is not about a logout")
 	}
 	if err != nil {
-		return session.User{}, fmt.Errorf("%w: %w", ErrLogout, err)
+		return logoutToken{}, fmt.Errorf("%w: %w", ErrLogout, err)
 	}
-	err = u.cfg.State.Insert(r.Context(), "signin/logout/"+u.cfg.Digests.Of(i.Name+" "+c.ID), nil, ends)
-	if errors.Is(err, store.ErrExists) {
-		return session.User{}, fmt.Errorf("%w: it was used before", ErrLogout)
-	}
-	if err != nil {
-		return session.User{}, fmt.Errorf("store the jti of a logout token: %w", err)
-	}
-	return session.User{Issuer: i.Issuer.Issuer, Subject: parsed.Subject, Kind: i.Kind}, nil
+	return logoutToken{session.User{Issuer: i.Issuer.Issuer, Subject: parsed.Subject, Kind: i.Kind}, logoutPrefix + u.cfg.Digests.Of(i.Name+" "+c.ID), ends}, nil
 }

@@ -21,13 +21,15 @@ const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 // about a logout, and never an ID token.
 func TestLogoutTokens(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.issuers[1].LogsOut = true })
-	logout := func(issuer, token string, server int) (session.User, error) {
+	var ends error // of the sessions
+	logout := func(issuer, token string, server int) (user session.User, err error) {
 		r := httptest.NewRequest(http.MethodPost, origin+signin.LogoutPath+issuer, strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		if err := r.ParseForm(); err != nil {
 			t.Fatal(err)
 		}
-		return w.servers[server].Logout(r)
+		err = w.servers[server].Logout(r, func(u session.User) error { user = u; return ends })
+		return user, err
 	}
 	claims := func(change func(map[string]any)) map[string]any {
 		c := map[string]any{"iss": w.staff.issuer, "sub": "subject-1", "aud": "carerecord", "iat": w.clock().Unix(), "exp": w.clock().Add(2 * time.Minute).Unix(), "jti": "j",
@@ -37,6 +39,11 @@ func TestLogoutTokens(t *testing.T) {
 	}
 	none := func(map[string]any) {}
 	good := signed(jose.RS256, w.staff.key, claims(none))
+	ends = errors.New("the store is down")
+	if _, err := logout("staff", good, 0); !errors.Is(err, ends) {
+		t.Errorf("SMART-169: sessions that cannot be ended now: got %v", err)
+	}
+	ends = nil
 	user, err := logout("staff", good, 0)
 	if want := (session.User{Issuer: w.staff.issuer, Subject: "subject-1", Kind: session.Staff}); err != nil || user != want {
 		t.Fatalf("SMART-169: got %+v, %v", user, err)
@@ -92,7 +99,7 @@ func TestLogoutTokens(t *testing.T) {
 	if err := r.ParseForm(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := down.servers[0].Logout(r); err == nil || errors.Is(err, signin.ErrLogout) {
+	if err := down.servers[0].Logout(r, func(session.User) error { return nil }); err == nil || errors.Is(err, signin.ErrLogout) {
 		t.Errorf("SMART-187: the keys of the issuer cannot be read: got %v", err)
 	}
 }

@@ -31,7 +31,10 @@ type leg struct {
 	Started     time.Time `json:"started"`
 }
 
-func (u *Upstream) legKey(state string) string { return "signin/" + u.cfg.Digests.Of(state) }
+// StatePrefix is the prefix of the State keys of sign-ins that wait for the answer of an issuer, and of used logout tokens.
+const StatePrefix = "signin/"
+
+func (u *Upstream) legKey(state string) string { return StatePrefix + u.cfg.Digests.Of(state) }
 
 func (u *Upstream) nonce(state string) string { return u.cfg.Digests.Of("nonce\x00" + state) }
 

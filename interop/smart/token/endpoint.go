@@ -28,8 +28,8 @@ type Endpoint struct {
 	// the grant (SMART-320, 346). It returns grants.ErrInactive if not, or an error of the store.
 	Allowed func(ctx context.Context, g *grants.Grant) error
 	// Refreshed changes a grant's context before a refresh is answered: the Patient in context may have another
-	// id now (SMART-148). nil changes nothing.
-	Refreshed func(ctx context.Context, g *grants.Grant) error
+	// id now (SMART-148). It gets the id and the address of the request, for the audit trail. nil changes nothing.
+	Refreshed func(ctx context.Context, g *grants.Grant, request, address string) error
 	// Capabilities are those that are on: scopes of others are refused.
 	Capabilities capabilities.Set
 	// Address returns the network address of a request.

@@ -44,7 +44,7 @@ func (e *Endpoint) refresh(ctx context.Context, q *request) (*Response, error) {
 		return nil, grantError(err)
 	}
 	if e.Refreshed != nil {
-		if err := e.Refreshed(ctx, &g); err != nil {
+		if err := e.Refreshed(ctx, &g, q.id, q.address); err != nil {
 			return nil, grantError(err)
 		}
 	}

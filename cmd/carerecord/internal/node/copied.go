@@ -7,13 +7,16 @@ import (
 	"time"
 
 	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/session"
+	"carerecord/interop/smart/signin"
 	"carerecord/store"
 )
 
 // unfinished are the prefixes of values that live for a sign-in or an authorization.
 func unfinished() []string {
-	return []string{"session/", "session-of/", "smart/tx/", "smart/launch/", "signin/"}
+	return []string{session.StatePrefix, session.ListPrefix, launch.StatePrefix, signin.StatePrefix, "smart/tx/", "smart/back/"} // the last two are of package authorize
 }
 
 // endCopied ends every grant with all its tokens, every session and whatever was under way, in a store that other tools copied: what was

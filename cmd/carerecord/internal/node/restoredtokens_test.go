@@ -34,8 +34,10 @@ func withToken(t *testing.T, cfg Config) (client clients.Client, token string) {
 	if _, err := n.smart.Grants.Resolve(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.engine.Insert(t.Context(), "session/x", []byte("{}"), time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
+	for _, key := range []string{"session/x", "smart/back/x"} {
+		if err := n.engine.Insert(t.Context(), key, []byte("{}"), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	exported, err := n.registry(t.Context(), "ann", ClientRequest{Verb: "export"})
 	if err != nil {
@@ -110,8 +112,10 @@ func TestSMART499Copied(t *testing.T) {
 	if _, err := n.smart.Grants.Resolve(t.Context(), token); !errors.Is(err, grants.ErrInactive) {
 		t.Errorf("SMART-499: a token of a copied store: got %v", err)
 	}
-	for v, err := range n.engine.Values(t.Context(), "session/") {
-		t.Errorf("SMART-499: a copied store has the session %s, %v", v.Key, err)
+	for _, prefix := range []string{"session/", "smart/back/"} {
+		for v, err := range n.engine.Values(t.Context(), prefix) {
+			t.Errorf("SMART-499: a copied store has %s, %v", v.Key, err)
+		}
 	}
 	fresh, _, err := n.smart.Printed.Issue(t.Context(), "test", printed.Request{User: "consultant", Client: client.ID})
 	if err != nil {

@@ -55,7 +55,10 @@ func (n *Node) listKeys() ([]signing.Listed, error) {
 	if n.signing == nil {
 		return nil, errNoSigning
 	}
-	return n.signing.List(), n.signing.Reload()
+	if err := n.signing.Reload(); err != nil {
+		return nil, err
+	}
+	return n.signing.List(), nil
 }
 
 // rotateKeys makes the next key, with an audit record before it and one with the key after it (SMART-494).
@@ -70,7 +73,7 @@ func (n *Node) rotateKeys(ctx context.Context, who string, emergency bool) (made
 	if err = errNoSigning; n.signing != nil {
 		made, err = n.signing.Rotate(emergency)
 	}
-	if err == nil {
+	if made.ID != "" {
 		o.Of = "key/" + made.ID
 		n.log.Warn("the signing keys change", "new", made.ID, "signs from", made.Starts, "emergency", emergency)
 	}
@@ -109,13 +112,17 @@ func (n *Node) keepKeys(ctx context.Context, life time.Duration) (wait func()) {
 	if n.signing == nil {
 		return func() {}
 	}
+	renew := &renewal{due: func() bool { return life > 0 && n.signing.Due(life) }, writable: n.signing.Writable, rotate: func() error {
+		_, err := n.rotateKeys(ctx, "the server", false)
+		return err
+	}}
 	done := make(chan struct{})
 	go func() { // ends with the context
 		defer close(done)
 		tick := time.NewTicker(signing.ReloadEvery)
 		defer tick.Stop()
 		for {
-			n.checkKeys(ctx, life)
+			n.checkKeys(renew)
 			select {
 			case <-ctx.Done():
 				return
@@ -127,12 +134,41 @@ func (n *Node) keepKeys(ctx context.Context, life time.Duration) (wait func()) {
 }
 
 // checkKeys is one round of keepKeys.
-func (n *Node) checkKeys(ctx context.Context, life time.Duration) {
+func (n *Node) checkKeys(renew *renewal) {
 	err := n.signing.Reload()
-	if err == nil && life > 0 && n.signing.Due(life) {
-		_, err = n.rotateKeys(ctx, "the server", false)
+	if err == nil {
+		err = renew.round(time.Now())
 	}
 	if err != nil {
 		n.log.Error("the signing keys cannot be read or replaced; those of before are used", "err", err)
 	}
+}
+
+// renewAgain is how long after a failure the next signing key is tried again.
+const renewAgain = time.Hour
+
+// renewal makes the next signing key when one is due. After a failure it tries again each hour, and not before the folder can be
+// written, so that one fault is recorded once and not each minute. It is for one goroutine.
+type renewal struct {
+	due      func() bool
+	writable func() error
+	rotate   func() error // with its records in the audit trail
+	failed   time.Time    // when the last try failed; zero if it did not
+}
+
+// round makes the key if it is time.
+func (r *renewal) round(now time.Time) (err error) {
+	if !r.failed.IsZero() && now.Before(r.failed.Add(renewAgain)) || !r.due() {
+		return nil
+	}
+	if !r.failed.IsZero() {
+		err = r.writable()
+	}
+	if err == nil {
+		err = r.rotate()
+	}
+	if r.failed = (time.Time{}); err != nil {
+		r.failed = now
+	}
+	return err
 }
