@@ -206,13 +206,18 @@ func (c *tally) checkMinima(t *testing.T, of int, channels []channel) {
 // logAndCheck logs the shares of cases, and fails if too few cases could have found a leak (CON-1511).
 func (c *tally) logAndCheck(t *testing.T, on string, began time.Time) {
 	t.Helper()
+	c.logAndCheckShare(t, on, began, 30)
+}
+
+// logAndCheckShare is logAndCheck for a share in percent of cases that could have found a leak.
+func (c *tally) logAndCheckShare(t *testing.T, on string, began time.Time, want int) {
+	t.Helper()
 	share := 100 * c.differingWithRow / max(c.cases, 1)
 	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
 		100*c.differing/max(c.cases, 1), 100*c.withRow/max(c.cases, 1), share)
 	if c.cases < 240 { // of one to four worlds, whose shares differ by far more than chance among cases; the larger runs check it
 		return
 	}
-	want := 30
 	if c.cases < 2000 { // with a margin for chance, since a thousand cases are from only 18 worlds
 		want -= int(300 * math.Sqrt(0.3*0.7/float64(max(c.cases, 1))))
 	}

@@ -280,6 +280,8 @@ func TestCopiedByOtherMeans(t *testing.T) {
 		t.Fatalf("confirm a store at rest: %v\n%s", err, text)
 	}
 	s.start("--demo", "--public-url", "http://record.test")
+	wantStatus(t, "a token of before the copy (SMART-499)", s.get("gp", "Patient/xgp01.r0"), 401, "")
+	delete(s.tokens, "gp")
 	wantStatus(t, "after", s.get("gp", "Patient/xgp01.r0"), 200, "")
 }
 

@@ -111,7 +111,9 @@ func (s *Server) endSessions(r *http.Request, current *session.Session, id strin
 		return err
 	}
 	if id == allSessions {
-		_, err = s.users.sessions.EndAll(r.Context(), current.User)
+		var ended []session.Session // one may have begun since
+		ended, err = s.users.sessions.EndAll(r.Context(), current.User)
+		before = append(before, ended...)
 	} else if err = s.users.sessions.End(r.Context(), current.User, id); errors.Is(err, session.ErrNone) {
 		return nil
 	}

@@ -273,8 +273,8 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	return err
 }
 
-// refreshed is called for grants that are allowed. It names the Patient in context as it is now (SMART-148): the lead Patient of a patient; for staff the same one while it is
-// a visible one of its person, else the lead. Without any the grant gives no more tokens.
+// refreshed is called for grants that are allowed. It names the Patient in context as it is now (SMART-148): the lead Patient of a
+// patient; for staff the same one while it is a visible one of its person, else the lead. Without any the grant gives no more tokens.
 func (s *Server) refreshed(ctx context.Context, g *grants.Grant, request, address string) error {
 	person, err := resource.PersonOf(s.cfg.Policy, g)
 	if err != nil || g.Patient == "" {
