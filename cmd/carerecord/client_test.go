@@ -126,6 +126,15 @@ func runVerbs(t *testing.T, dir string) {
 	backend := gjson.Get(asJSON, "clients.0.id").Str
 	wantText("add --json", client("approve", "--json", backend, gjson.Get(asJSON, "digest").Str), `"status": "active"`)
 
+	staff := gjson.Get(client("add", "--json", "--name", "Chart", "--kind", "public", "--redirect", "https://app.example/back", "--launch-url", "https://app.example/launch", "--audience", "clinician", "--purpose", "TREAT", "--scopes", "user/*.rs",
+		"--confirmed", "--review", "2099-01-01", "--intent", "reconcile-medications", "--intent", "order", "--no-patient-choice", "--contact", "help desk", "--terms-url", "https://app.example/terms", "--privacy-url", "https://app.example/privacy"), "clients.0.id").Str
+	for member, want := range map[string]string{"confirmed": "true", "intents": `["reconcile-medications","order"]`, "noPatientChoice": "true", "contact": `"help desk"`, "termsURL": `"https://app.example/terms"`,
+		"privacyURL": `"https://app.example/privacy"`, "offline": "false"} {
+		if got := gjson.Get(client("show", staff), "@ugly|"+member).Raw; got != want {
+			t.Errorf("show of an app for staff: %s is %s, want %s", member, got, want)
+		}
+	}
+
 	shown := client("show", id)
 	if gjson.Get(shown, "name").Str != "My app" || gjson.Get(shown, "approved.0.by").Str == "" {
 		t.Errorf("show: got %s", shown)

@@ -118,6 +118,31 @@ func TestCapabilities(t *testing.T) {
 			}
 		}
 	}
+	for name, paths := range map[string][]string{
+		capabilities.SignOn:    {"GET /oauth/jwks.json", "GET /fhir/.well-known/openid-configuration", "GET /fhir/.well-known/oauth-authorization-server", "GET /.well-known/oauth-authorization-server/fhir"},
+		capabilities.LaunchEHR: {"POST /oauth/launch"},
+	} {
+		for _, one := range paths {
+			method, path, _ := strings.Cut(one, " ")
+			status := func(w *world, path string) int { return read(w.do(w.request(method, site+path, ""))).code }
+			without, with := open(name), open()
+			unknown := status(without, path[:strings.LastIndexByte(path, '/')+1]+"nothing") // beside it, where there is nothing
+			if off, on := status(without, path), status(with, path); off != unknown || on == unknown && method == "GET" {
+				t.Errorf("SMART-006: %s without %s: got %d, with it %d, and %d for an unknown path", one, name, off, on, unknown)
+			}
+		}
+	}
+	without := open(capabilities.SignOn).configuration()
+	for _, name := range []string{"issuer", "jwks_uri"} {
+		if gjson.Get(without, name).Exists() {
+			t.Errorf("SMART-024: without sso-openid-connect there is %s", name)
+		}
+	}
+	for _, dependent := range []string{capabilities.ContextEHRPatient, capabilities.ContextEHREncounter, capabilities.ContextBanner, capabilities.PermissionOnline} {
+		if got := open(capabilities.LaunchEHR).configuration(); strings.Contains(got, dependent) || strings.Contains(got, "online_access") {
+			t.Errorf("SMART-006: without EHR launches the configuration has %s or online_access: %s", dependent, got)
+		}
+	}
 	w := open(capabilities.ClientSymmetric)
 	if got := gjson.Get(w.configuration(), "token_endpoint_auth_methods_supported").Raw; got != `["private_key_jwt"]` {
 		t.Errorf("SMART-025: without clients with a secret: got %s", got)

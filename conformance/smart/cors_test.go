@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"carerecord/store/storetest"
 )
 
 // TestCORS: which web pages may call which endpoint (SMART-470 to 474, SMART-T26).
@@ -93,6 +96,31 @@ func TestOriginOfTheClient(t *testing.T) {
 	}
 	if got := send("GET", "/Observation", own); got.code != 401 || got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("SMART-472: of a suspended client: got %d %v", got.code, got.header)
+	}
+}
+
+// TestOriginOfFailures: answers that say that the server is not available keep the permission for every registered origin, also where the client is
+// known and has not registered it (SMART-472).
+func TestOriginOfFailures(t *testing.T) {
+	var p *partly
+	w := openWorld(t, func(clock func() time.Time) engine {
+		p = &partly{engine: storetest.NewReference(clock)}
+		return p
+	}, 1)
+	const origin = "https://app.example" // of another client than the one that asks
+	a := w.exchange("secret", w.browser().journey("secret", "patient/Observation.rs offline_access", "ann", "").Get("code"))
+	for path, form := range map[string]url.Values{"/oauth/token": {"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}}, "/oauth/revoke": {"token": {a.str("refresh_token")}}} {
+		p.set("log") // nothing can be recorded, so nothing is issued or ended
+		form, change := w.as("secret", form)
+		got := w.post(path, form, change, func(r *http.Request) { r.Header.Set("Origin", origin) })
+		p.set()
+		if got.code != 503 || got.header.Get("Access-Control-Allow-Origin") != origin {
+			t.Errorf("SMART-472: %s: got %d %v, want 503 that the page may read", path, got.code, got.header)
+		}
+	}
+	form, change := w.as("secret", url.Values{"token": {a.str("refresh_token")}})
+	if got := w.post("/oauth/revoke", form, change, func(r *http.Request) { r.Header.Set("Origin", origin) }); got.code != 200 || got.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("SMART-472: revocation for another client's page: got %d %v", got.code, got.header)
 	}
 }
 

@@ -70,8 +70,8 @@ type Record struct {
 	Self        bool // the own record of the reader
 }
 
-// EncounterChoice asks which visit of the patient an app gets (SMART-149). The form posts the field "encounter", which is empty
-// for none of them.
+// EncounterChoice asks which visit of the patient an app gets (SMART-149). The form posts the field "encounter", which is the id of
+// one of them, or none.
 type EncounterChoice struct {
 	Action     string
 	App        string

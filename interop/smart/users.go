@@ -281,7 +281,7 @@ func (s *Server) refreshed(ctx context.Context, g *grants.Grant, request, addres
 		return err
 	}
 	now := ""
-	if person.Kind == clients.ForPatients {
+	if person.Kind == policy.KindPatient {
 		in, err := s.cfg.Guard.SignIn(ctx, person.Patient, person.BirthDate)
 		if err != nil {
 			return err

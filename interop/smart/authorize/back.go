@@ -19,8 +19,8 @@ const (
 	stepApp  = "app"  // the redirect to the app
 )
 
-// backPrefix begins the State keys of answers that browsers fetch.
-const backPrefix = "smart/back/"
+// BackPrefix begins the State keys of answers that browsers fetch.
+const BackPrefix = "smart/back/"
 
 // answer is the answer of a transaction that has ended, until its browser fetches it. The address has a code, so it is sealed with
 // the id of the transaction, of which the store has a digest alone (SMART-490).
@@ -64,7 +64,7 @@ func privateScheme(redirect string) string {
 }
 
 func (e *Endpoint) backKey(browser, id string) string {
-	return backPrefix + browser + "/" + e.Grants.Secrets.Of(id)
+	return BackPrefix + browser + "/" + e.Grants.Secrets.Of(id)
 }
 
 // sealerOf returns the cipher that seals the answer of a transaction.

@@ -3,8 +3,8 @@ package authorize
 import (
 	"net/http"
 
+	"carerecord/consent/policy"
 	"carerecord/interop/pages"
-	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
 )
@@ -25,7 +25,7 @@ func (e *Endpoint) patient(q *request, p *progress) error {
 	ctx := q.r.Context()
 	var err error
 	switch {
-	case p.person.Kind == clients.ForPatients:
+	case p.person.Kind == policy.KindPatient:
 		if p.own, err = e.Record.Own(ctx, p.user()); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (e *Endpoint) patient(q *request, p *progress) error {
 
 // needsPatient reports whether staff still have to choose a patient.
 func (p *progress) needsPatient() bool {
-	return p.patient.ID == "" && p.person.Kind != clients.ForPatients && p.usesPatient()
+	return p.patient.ID == "" && p.person.Kind != policy.KindPatient && p.usesPatient()
 }
 
 // noEncounter is the choice of none.

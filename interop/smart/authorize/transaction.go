@@ -42,9 +42,10 @@ type Transaction struct {
 	Ends       time.Time `json:"ends"`
 }
 
+// StatePrefix begins the State keys of transactions.
 const (
-	transactionPrefix = "smart/tx/"
-	unbound           = "-" // in place of the browser, for a request that came by a post of another site
+	StatePrefix = "smart/tx/"
+	unbound     = "-" // in place of the browser, for a request that came by a post of another site
 )
 
 // Life is how long a transaction is open, and maxOpen how many a browser may have (SMART-094).
@@ -60,7 +61,7 @@ var errEnded = errors.New("the authorization has ended")
 func (e *Endpoint) open(ctx context.Context, t Transaction) (string, error) {
 	if t.Browser != "" {
 		n := 0
-		for raw, err := range e.Grants.Ledger.State.Values(ctx, transactionPrefix+t.Browser+"/") {
+		for raw, err := range e.Grants.Ledger.State.Values(ctx, StatePrefix+t.Browser+"/") {
 			if err != nil {
 				return "", err
 			}
@@ -91,7 +92,7 @@ func (e *Endpoint) key(browser, id string) string {
 	if browser == "" {
 		browser = unbound
 	}
-	return transactionPrefix + browser + "/" + e.Grants.Secrets.Of(id)
+	return StatePrefix + browser + "/" + e.Grants.Secrets.Of(id)
 }
 
 // read returns a transaction of a browser. One that came by a post belongs to the browser that first asks for it.
@@ -150,7 +151,7 @@ func (e *Endpoint) EndOthers(ctx context.Context, browser, but string, kind sess
 	if browser == "" {
 		return nil
 	}
-	for raw, err := range e.Grants.Ledger.State.Values(ctx, transactionPrefix+browser+"/") {
+	for raw, err := range e.Grants.Ledger.State.Values(ctx, StatePrefix+browser+"/") {
 		if err != nil {
 			return err
 		}

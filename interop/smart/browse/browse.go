@@ -8,11 +8,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"sync"
 
 	"carerecord/consent"
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/secret"
 )
 
@@ -26,8 +26,8 @@ type Reader struct {
 
 // Principal returns the Principal of a request that the Reader sends; false for any other request.
 func (b *Reader) Principal(h http.Header) (consent.Principal, bool) {
-	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
-	if !ok || len(h.Values("Authorization")) != 1 {
+	token, ok := oauth.Bearer(h)
+	if !ok {
 		return consent.Principal{}, false
 	}
 	p, ok := b.callers.Load(token)

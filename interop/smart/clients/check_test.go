@@ -83,6 +83,12 @@ func TestMistakes(t *testing.T) {
 		"SMART-057: a launch URL without https":           {func(c *clients.Client) { c.LaunchURLs = []string{"http://app.example/launch"} }, "launchURLs[0]:"},
 		"keys of a client with a secret":                  {func(c *clients.Client) { c.Keys = []byte(`{"keys":[` + ec + `]}`) }, "keys:"},
 		"SMART-056: a backend client with a redirect URI": {func(c *clients.Client) { c.Kind, c.Audience, c.Scopes = clients.Backend, nil, "system/*.rs" }, "redirectURIs:"},
+		"SMART-130: an empty intent":                      {func(c *clients.Client) { c.Intents = []string{"a", ""} }, "intents:"},
+		"SMART-130: many intents":                         {func(c *clients.Client) { c.Intents = make([]string, 51) }, "intents:"},
+		"SMART-055: terms without https":                  {func(c *clients.Client) { c.TermsURL = "http://app.example/terms" }, "termsURL:"},
+		"SMART-055: a privacy notice of no host":          {func(c *clients.Client) { c.PrivacyURL = "https:///privacy" }, "privacyURL:"},
+		"SMART-067: a contact with control letters":       {func(c *clients.Client) { c.Contact = "a\u0007b" }, "contact:"},
+		"SMART-347: offline access of more than 90 d":     {func(c *clients.Client) { c.OfflineUnused = 91 }, "offlineUnusedDays:"},
 		"SMART-062: a backend client with two purposes": {func(c *clients.Client) {
 			*c = clients.Client{Name: "b", Kind: clients.Backend, Scopes: "system/*.rs", Purposes: []string{"TREAT", "HOPERAT"}}
 		}, "purposes:"},

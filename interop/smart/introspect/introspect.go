@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"carerecord/consent/policy"
 	"carerecord/interop/smart/clientauth"
@@ -93,7 +92,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 
 // caller returns the client that asks, and whether it may ask about tokens of everybody.
 func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form, requestID string) (id string, everybody bool, err error) {
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && len(r.Header.Values("Authorization")) == 1 {
+	if bearer, ok := oauth.Bearer(r.Header); ok {
 		active, err := e.Grants.Resolve(ctx, bearer)
 		if err != nil && !errors.Is(err, grants.ErrInactive) {
 			return "", false, oauth.Unavailable(err)

@@ -126,8 +126,8 @@ func (e *Endpoint) unsupported(a *announcement) error {
 func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Client, error) {
 	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The token does not permit launches.",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || len(r.Header.Values("Authorization")) != 1 {
+	token, ok := oauth.Bearer(r.Header)
+	if !ok {
 		return nil, refused
 	}
 	active, err := e.Grants.Resolve(ctx, token)

@@ -8,8 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/consent"
+	"carerecord/consent/policy"
 	"carerecord/fhir/index"
-	"carerecord/interop/smart/clients"
 	"carerecord/store"
 )
 
@@ -28,7 +28,7 @@ type Self struct {
 // Self returns the resource that is the user (SMART-383): the zero Self for one who has none that the user may see (SMART-384),
 // ErrSeveral for several. own is the Patient of a patient.
 func (r *Record) Self(ctx context.Context, u User, own Patient) (Self, error) {
-	if u.Person.Kind == clients.ForPatients {
+	if u.Person.Kind == policy.KindPatient {
 		if own.ID == "" {
 			return Self{}, nil
 		}

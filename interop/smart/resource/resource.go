@@ -18,6 +18,7 @@ import (
 	"carerecord/fhir"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
 	"carerecord/store"
 )
@@ -85,13 +86,12 @@ func setOf(a *grants.Active) (scopes.Set, error) {
 }
 
 func bearerToken(h http.Header) (string, error) {
-	values := h.Values("Authorization")
-	if len(values) == 0 {
+	if len(h.Values("Authorization")) == 0 {
 		return "", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is required: Authorization: Bearer …"}},
 			Header: map[string]string{"WWW-Authenticate": `Bearer realm="carerecord"`}}
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+	token, ok := oauth.Bearer(h)
+	if !ok {
 		return "", invalidToken("login")
 	}
 	return token, nil
@@ -134,7 +134,7 @@ func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scop
 	if granted.Has(scopes.OpenID) && granted.Has(scopes.FHIRUser) {
 		p.FHIRUser = refOf(g.FHIRUser)
 	}
-	if person.Kind == clients.ForPatients {
+	if person.Kind == policy.KindPatient {
 		p.Kind = consent.Patient
 		if person.Level < identified {
 			return p, nil // a number that was not proved names nobody (SMART-193)
@@ -147,10 +147,12 @@ func (v *Verifier) principal(ctx context.Context, a *grants.Active, granted scop
 		return p, nil
 	}
 	role, _ := v.Policy.Role(person.Role)
-	if person.Kind == clients.ForAdministrators {
+	if person.Kind == policy.KindAdministrator {
 		return administrator(p, person, role, granted), nil
 	}
-	p.Scopes = slices.DeleteFunc(slices.Clone(p.Scopes), consent.Operations().Equal)
+	if slices.ContainsFunc(p.Scopes, consent.Operations().Equal) { // of administrators alone
+		p.Scopes = slices.DeleteFunc(slices.Clone(p.Scopes), consent.Operations().Equal)
+	}
 	p.Kind, p.Organisation, p.Role, p.Activities = consent.Staff, person.Organisation, person.Role, role.Activities
 	p.Context = consent.Context{Patient: g.Patient, Person: g.Person}
 	if org, ok := v.Policy.Organisation(person.Organisation); ok && org.Parent != "" {

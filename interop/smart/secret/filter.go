@@ -49,7 +49,7 @@ func (f filter) WithGroup(name string) slog.Handler { return filter{f.next.WithG
 // removed stands for what was removed.
 const removed = "[removed]"
 
-// secretNames are names of attributes whose values are never logged.
+// isSecretName reports whether the values of attributes of a name are never logged.
 func isSecretName(name string) bool {
 	switch strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name)) {
 	case "authorization", "cookie", "setcookie", "code", "state", "token", "accesstoken", "refreshtoken", "idtoken", "assertion", "clientassertion", "secret", "clientsecret", "codeverifier", "nonce", "query", "rawquery":

@@ -61,7 +61,7 @@ func (n *Node) answerClientAPI(w http.ResponseWriter, q *http.Request, p consent
 // administratorName returns the user of an administrator, by which proposals and approvals name a person: give it the name of the
 // account on the machine, so that nobody approves a proposal of their own by another way (SMART-066).
 func (n *Node) administratorName(p consent.Principal) string {
-	i := slices.IndexFunc(n.policy.People, func(one policy.Person) bool { return one.Kind == clients.ForAdministrators && one.Subject == p.Subject })
+	i := slices.IndexFunc(n.policy.People, func(one policy.Person) bool { return one.Kind == policy.KindAdministrator && one.Subject == p.Subject })
 	if i < 0 {
 		return p.Subject
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
@@ -16,7 +17,7 @@ import (
 
 // unfinished are the prefixes of values that live for a sign-in or an authorization.
 func unfinished() []string {
-	return []string{session.StatePrefix, session.ListPrefix, launch.StatePrefix, signin.StatePrefix, "smart/tx/", "smart/back/"} // the last two are of package authorize
+	return []string{session.StatePrefix, session.ListPrefix, launch.StatePrefix, signin.StatePrefix, authorize.StatePrefix, authorize.BackPrefix}
 }
 
 // endCopied ends every grant with all its tokens, every session and whatever was under way, in a store that other tools copied: what was

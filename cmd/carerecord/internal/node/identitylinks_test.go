@@ -34,6 +34,9 @@ func TestIdentityLinks(t *testing.T) {
 		q.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
 		n.Handler().ServeHTTP(w, q)
+		if w.Code == http.StatusUnauthorized || path == "/fhir/Patient" && w.Code != http.StatusOK {
+			t.Errorf("%s: got %d %.200s", path, w.Code, w.Body)
+		}
 		if bytes.Contains(w.Body.Bytes(), []byte(link)) {
 			t.Errorf("SMART-445: %s tells the link: %s", path, w.Body)
 		}
