@@ -32,24 +32,36 @@ func TestWalksAtOnce(t *testing.T) {
 // TestWalkOnPebble and TestWalkOnMongoDB: the same on the engines (SMART-500).
 func TestWalkOnPebble(t *testing.T) {
 	walks{engine: "Pebble", n: 50, first: 200_001, perWorld: 200, steps: 40, walkers: 1, open: func(t *testing.T, clock func() time.Time) engine {
-		p, err := pebble.Open(pebble.Config{Dir: "record", FS: vfs.NewMem(), Cache: 8 << 20, Clock: clock})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { p.Close() })
-		return p
+		return openPebble(t, clock)
 	}}.run(t)
+}
+
+// openPebble opens an empty embedded engine in memory.
+func openPebble(t *testing.T, clock func() time.Time) engine {
+	t.Helper()
+	p, err := pebble.Open(pebble.Config{Dir: "record", FS: vfs.NewMem(), Cache: 8 << 20, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// openMongoDB opens an empty database of a server.
+func openMongoDB(t *testing.T, server *mongotest.Server, clock func() time.Time) engine {
+	t.Helper()
+	uri, name := server.Database(t)
+	s, err := mongo.Open(t.Context(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real(), Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
 func TestWalkOnMongoDB(t *testing.T) {
 	server := mongotest.Start(t)
 	walks{engine: "MongoDB", n: 20, first: 300_001, perWorld: 200, steps: 40, walkers: 1, open: func(t *testing.T, clock func() time.Time) engine {
-		uri, name := server.Database(t)
-		s, err := mongo.Open(t.Context(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real(), Clock: clock})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		return s
+		return openMongoDB(t, server, clock)
 	}}.run(t)
 }
