@@ -80,10 +80,12 @@ type Person struct {
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
 	// Roles are the further roles of a member of staff. One may have none at all, and is then refused everywhere.
-	Roles     []RoleAt `json:"roles,omitempty"`
-	Patient   string   `json:"patient,omitempty"`   // NHS number of a patient
-	BirthDate string   `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
-	Level     int      `json:"level,omitempty"`     // authentication level
+	Roles []RoleAt `json:"roles,omitempty"`
+	// RoleProfiles are the SDS role profile ids of roles of a member of staff (SMART-441). A role may have none.
+	RoleProfiles []RoleProfile `json:"roleProfiles,omitempty"`
+	Patient      string        `json:"patient,omitempty"`   // NHS number of a patient
+	BirthDate    string        `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
+	Level        int           `json:"level,omitempty"`     // authentication level
 }
 
 // Client is a registered application or source system.
@@ -209,6 +211,7 @@ func (f *Folder) check() error {
 			bad("people[%d]: its user, or its subject at the issuer of its kind, is that of another person", i)
 		}
 	}
+	f.checkRoleProfiles(bad)
 	for i, c := range f.Clients {
 		if c.Organisation != "" && !known[c.Organisation] {
 			bad("clients[%d].organisation: %q is not an organisation of the folder", i, c.Organisation)

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // The kinds of people.
 const (
@@ -15,6 +18,42 @@ const (
 type RoleAt struct {
 	Organisation string `json:"organisation"` // ODS code
 	Role         string `json:"role"`
+}
+
+// RoleProfile is the SDS role profile id of a role of a member of staff.
+type RoleProfile struct {
+	RoleAt
+	ID string `json:"id"`
+}
+
+// RoleProfile returns the SDS role profile id of a person in one role; "" for none.
+func (p Person) RoleProfile() string {
+	for _, profile := range p.RoleProfiles {
+		if profile.RoleAt == (RoleAt{p.Organisation, p.Role}) {
+			return profile.ID
+		}
+	}
+	return ""
+}
+
+// checkRoleProfiles reports the mistakes of the role profile ids of all people: each is of one role of one member of staff (SMART-443).
+func (f *Folder) checkRoleProfiles(bad func(format string, args ...any)) {
+	ids := map[string]bool{}
+	for i, p := range f.People {
+		for j, profile := range p.RoleProfiles {
+			at := fmt.Sprintf("people[%d].roleProfiles[%d]", i, j)
+			if !slices.Contains(p.AllRoles(), profile.RoleAt) {
+				bad("%s: the person does not have the role %q at %q", at, profile.Role, profile.Organisation)
+			}
+			if slices.ContainsFunc(p.RoleProfiles[:j], func(other RoleProfile) bool { return other.RoleAt == profile.RoleAt }) {
+				bad("%s: the role has an id already", at)
+			}
+			if profile.ID == "" || ids[profile.ID] {
+				bad("%s.id: %q is empty or repeated", at, profile.ID)
+			}
+			ids[profile.ID] = true
+		}
+	}
 }
 
 // AllRoles returns the roles of a member of staff, the first one first; none for anybody else.

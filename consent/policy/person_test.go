@@ -87,6 +87,40 @@ func TestSMART430(t *testing.T) {
 	}
 }
 
+// TestSMART441: a role profile id is of one role of one member of staff.
+func TestSMART441(t *testing.T) {
+	role := policy.RoleAt{Organisation: "A", Role: "R1"}
+	with := func(user string, profiles ...policy.RoleProfile) policy.Person {
+		return policy.Person{User: user, Subject: user, Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{{Organisation: "A", Role: "R2"}}, RoleProfiles: profiles}
+	}
+	good := with("a", policy.RoleProfile{RoleAt: role, ID: "1"})
+	for want, people := range map[string][]policy.Person{
+		"": {good, with("b", policy.RoleProfile{RoleAt: role, ID: "2"})},
+		`people[1].roleProfiles[0].id: "1" is empty or repeated`:                   {good, with("b", policy.RoleProfile{RoleAt: role, ID: "1"})},
+		`people[0].roleProfiles[0].id: "" is empty or repeated`:                    {with("a", policy.RoleProfile{RoleAt: role})},
+		`people[0].roleProfiles[1]: the role has an id already`:                    {with("a", policy.RoleProfile{RoleAt: role, ID: "1"}, policy.RoleProfile{RoleAt: role, ID: "2"})},
+		`people[0].roleProfiles[0]: the person does not have the role "R3" at "A"`: {with("a", policy.RoleProfile{RoleAt: policy.RoleAt{Organisation: "A", Role: "R3"}, ID: "1"})},
+		`people[0].roleProfiles[0]: the person does not have the role "R1" at "A"`: {{User: "p", Kind: policy.KindProxy, RoleProfiles: []policy.RoleProfile{{RoleAt: role, ID: "1"}}}},
+	} {
+		dir := t.TempDir()
+		f := &policy.Folder{Organisations: []policy.Organisation{{ODS: "A"}}, Roles: []policy.Role{{Code: "R1"}, {Code: "R2"}, {Code: "R3"}}, People: people}
+		if err := f.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		read, err := policy.Load(dir)
+		if want == "" {
+			if err != nil || read.People[0].RoleProfile() != "1" {
+				t.Errorf("SMART-441: got %v", err)
+			}
+			if in, _ := read.People[0].As(policy.RoleAt{Organisation: "A", Role: "R2"}); in.RoleProfile() != "" {
+				t.Errorf("SMART-441: the other role has the id %q", in.RoleProfile())
+			}
+		} else if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("SMART-441: got %v, want %s", err, want)
+		}
+	}
+}
+
 // TestPeopleOfAFolder: roles that do not exist, that are repeated, or of somebody who is not staff, are mistakes.
 func TestPeopleOfAFolder(t *testing.T) {
 	good := policy.RoleAt{Organisation: "A", Role: "R1"}

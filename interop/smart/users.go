@@ -30,6 +30,7 @@ import (
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
+	"carerecord/interop/smart/staff"
 	"carerecord/store"
 )
 
@@ -42,6 +43,7 @@ type users struct {
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
 	activity  activity
+	directory *staff.Directory
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
 	answers   *limits.Limit            // of failed sign-ins and logout tokens at an address
@@ -85,6 +87,7 @@ func (s *Server) openUsers() (err error) {
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
+	u.directory = &staff.Directory{Guard: s.cfg.Guard, Record: reader, State: s.cfg.State, Audit: s.cfg.Audit, Policy: s.cfg.Policy, Secrets: s.cfg.Secrets, Clock: s.cfg.Clock, Base: s.cfg.Site + "/fhir"}
 	s.users = u
 	s.Resource.Used = s.used
 	return nil
@@ -144,7 +147,24 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 	if err == nil && before != nil {
 		err = s.endOnline(r, before)
 	}
+	if err == nil && person.Kind == policy.KindStaff {
+		s.register(u, r, person, id)
+	}
 	return err
+}
+
+// registering is how long the resources of a member of staff may take at a sign-in.
+const registering = 2 * time.Second
+
+// register makes the Practitioner of somebody who has signed in (SMART-442). Without it the person has no fhirUser, and nothing else is
+// missing (SMART-384): a failure is logged, and does not end the sign-in.
+func (s *Server) register(u *users, r *http.Request, person policy.Person, id signin.Identity) {
+	ctx, cancel := context.WithTimeout(r.Context(), registering)
+	defer cancel()
+	request := r.Header.Get(referenceHeader)
+	if err := u.directory.SignedIn(ctx, staff.SignIn{Person: person, User: id.User, Name: id.Claims[signin.ClaimName], Request: request, Address: address(r)}); err != nil {
+		s.cfg.Log.Warn("the resources of a member of staff could not be made: there may be no fhirUser", "request", request, "err", err)
+	}
 }
 
 // endRoles ends the grants of roles that a person who signs in does not have any more, so that they stay ended if the person gets the

@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"time"
 
+	"carerecord/consent/policy"
 	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/record"
@@ -102,7 +104,7 @@ func (e *Endpoint) setContext(g *grants.Grant, p *progress, set scopes.Set) {
 	g.Launched, g.Encounter, g.FHIR, g.Banner, g.Intent, g.Tenant = true, l.Encounter, l.FHIR, l.Banner, l.Intent, l.Tenant
 }
 
-// setUser sets what the client learns of who the user is. A user without a resource has no fhirUser (SMART-384), and one of whom no name is
+// setUser sets what the client learns of who the user is; with fhirUser the role of staff too, in fhirContext (SMART-383). A user without a resource has no fhirUser (SMART-384), and one of whom no name is
 // known no name (SMART-381).
 func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.Set) (scopes.Set, error) {
 	if !set.Has(scopes.FHIRUser) && !set.Has(scopes.Profile) {
@@ -110,6 +112,10 @@ func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.
 	}
 	ctx := q.r.Context()
 	self, err := e.Record.Self(ctx, p.user(), p.own)
+	role := ""
+	if err == nil && p.person.Kind == policy.KindStaff {
+		role, err = e.Record.Role(ctx, p.user(), self)
+	}
 	if errors.Is(err, record.ErrSeveral) {
 		event := e.event(q, p, "identity-conflict") // an alert (SMART-443)
 		event.Refused, event.Status = "SEVERAL_PRACTITIONERS", http.StatusForbidden
@@ -123,6 +129,9 @@ func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.
 	}
 	if set.Has(scopes.FHIRUser) {
 		g.FHIRUser = self.Ref
+		if g.FHIR, err = launch.WithReference(g.FHIR, role); err != nil {
+			return set, err
+		}
 	}
 	if set.Has(scopes.Profile) {
 		g.Name = self.Name

@@ -54,6 +54,7 @@ func samplePolicy() *policy.Folder {
 	f.Identity.Index = region.Index
 	for _, m := range synth.Staff() {
 		p := policy.Person{User: m.User, Subject: m.Number, Kind: "clinician", Organisation: m.Organisation, Role: m.Role, Level: 3}
+		p.RoleProfiles = []policy.RoleProfile{{RoleAt: policy.RoleAt{Organisation: m.Organisation, Role: m.Role}, ID: m.RoleProfile}}
 		if m.User == "locum" { // works at two organisations
 			p.Roles = []policy.RoleAt{{Organisation: synth.Acute, Role: "R0050"}}
 		}
