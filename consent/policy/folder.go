@@ -74,9 +74,12 @@ func governance() []string { return []string{ActivityClients, ActivityOperations
 
 // Person is a person with an account.
 type Person struct {
-	User         string `json:"user"`
-	Subject      string `json:"subject"` // stable id at the identity provider
-	Kind         string `json:"kind"`    // of the kinds of people
+	User    string `json:"user"`
+	Subject string `json:"subject"` // stable id at the identity provider
+	// Issuer is the identifier of the identity provider that knows the subject (SMART-185). Empty: the one at which people of the kind sign
+	// in, where there is one alone.
+	Issuer       string `json:"issuer,omitempty"`
+	Kind         string `json:"kind"` // of the kinds of people
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
 	// Roles are the further roles of a member of staff. One may have none at all, and is then refused everywhere.

@@ -81,6 +81,11 @@ func (p Person) As(r RoleAt) (Person, bool) {
 	return p, true
 }
 
+// SignsInAs reports whether a subject at an issuer is the person (SMART-185). No name, number or address ever is.
+func (p Person) SignsInAs(issuer, subject string) bool {
+	return subject != "" && p.Subject == subject && (p.Issuer == "" || p.Issuer == issuer)
+}
+
 // sameIdentity reports whether a sign-in could mean either of two people: nobody is picked of two (SMART-443). Patients and proxies
 // sign in at one issuer.
 func (p Person) sameIdentity(other Person) bool {
@@ -90,7 +95,8 @@ func (p Person) sameIdentity(other Person) bool {
 		}
 		return kind
 	}
-	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind)
+	apart := p.Issuer != "" && other.Issuer != "" && p.Issuer != other.Issuer
+	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind) && !apart
 }
 
 // check reports the mistakes of a person.

@@ -46,7 +46,7 @@ func (s *Server) readers(r *http.Request) (list []reader, err error) {
 			return nil, err
 		}
 		person, ok := s.cfg.Policy.Person(current.Account)
-		if !ok || person.Subject != current.Subject {
+		if !ok || !person.SignsInAs(current.Issuer, current.Subject) {
 			continue
 		}
 		if person.Kind == policy.KindPatient {

@@ -125,7 +125,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 // and subject alone (SMART-185).
 func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
 	event := signInEvent(r, id)
-	person, known := personBySubject(s.cfg.Policy, id.Kind, id.Subject)
+	person, known := u.personOf(s.cfg.Policy, id.User)
 	if !known {
 		event.Refused, event.Status = unknownPerson, http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
@@ -175,7 +175,7 @@ func (s *Server) endRoles(r *http.Request, person policy.Person) error {
 		return err
 	}
 	for _, g := range list {
-		own := g.SessionUser.Subject == "" || g.SessionUser.Subject == person.Subject
+		own := g.SessionUser.Subject == "" || person.SignsInAs(g.SessionUser.Issuer, g.SessionUser.Subject)
 		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has && own {
 			continue
 		}
@@ -204,10 +204,12 @@ func (s *Server) endOfAnother(u *users, r *http.Request, transaction string, now
 	return s.endGrants(r, before, "somebody else has signed in", func(g *grants.Listed) bool { return g.LastUsed.IsZero() })
 }
 
-// personBySubject returns the person of a subject at the issuer of staff, or at that of patients and proxies.
-func personBySubject(f *policy.Folder, kind session.Kind, subject string) (policy.Person, bool) {
+// personOf returns the person who is an identity: of its kind, by issuer and subject alone (SMART-185). Where people of a kind sign in at
+// several issuers, nobody is known whose issuer the policy does not name.
+func (u *users) personOf(f *policy.Folder, who session.User) (policy.Person, bool) {
+	several := len(u.upstream.Names(who.Kind)) > 1
 	for _, p := range f.People {
-		if sessionKind(p.Kind) == kind && p.Subject == subject {
+		if sessionKind(p.Kind) == who.Kind && p.SignsInAs(who.Issuer, who.Subject) && (p.Issuer != "" || !several) {
 			return p, true
 		}
 	}

@@ -191,7 +191,7 @@ func (e *Endpoint) mayUse(q *request, p *progress) error {
 		audience = clients.ForPatients
 	}
 	switch {
-	case !ok || person.Subject != p.session.Subject:
+	case !ok || !person.SignsInAs(p.session.Issuer, p.session.Subject):
 		return denied.Because("the user is not in the policy")
 	case !slices.Contains(p.client.Audience, audience):
 		return e.another(q, p, "the app is not for people of this kind")

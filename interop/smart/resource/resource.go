@@ -183,7 +183,7 @@ func administrator(p consent.Principal, person policy.Person, role policy.Role, 
 // to somebody else now (SMART-185).
 func PersonOf(folder *policy.Folder, g *grants.Grant) (policy.Person, error) {
 	person, ok := folder.Person(g.User)
-	if signedIn := g.SessionUser.Subject; !ok || signedIn != "" && signedIn != person.Subject { // a printed token has no session
+	if signedIn := g.SessionUser; !ok || signedIn.Subject != "" && !person.SignsInAs(signedIn.Issuer, signedIn.Subject) { // a printed token has no session
 		return policy.Person{}, grants.ErrInactive
 	}
 	if person, ok = person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); !ok || !folder.PermitsPurpose(person, g.Purpose) {
