@@ -83,6 +83,7 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 	_, _, err := net.SplitHostPort(c.Listen)
 	refuse(err != nil, "--listen must be HOST:PORT, not %q", c.Listen)
 	refuse(err == nil && open && !loopback(c.Listen), "--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)
+	refuse(open && cfg.PublicURL != "" && !cfg.OnLoopback(), "--auth off lets everybody read everything: --public-url must be a loopback address too, not %s", c.PublicURL)
 	refuse(open && c.Demo, "--demo has people and tokens: it needs --auth smart")
 	_, _, err = net.SplitHostPort(c.Admin)
 	refuse(c.Admin != "" && err != nil, "--admin must be HOST:PORT, not %q", c.Admin)

@@ -5,14 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -30,7 +28,6 @@ import (
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
-	"carerecord/store"
 )
 
 // users are the parts for people: pages, sessions, sign-in and authorization. A server without an issuer has none, and serves
@@ -227,18 +224,10 @@ func (s *Server) endGrants(r *http.Request, made *session.Session, why string, w
 	return nil
 }
 
-// subject returns the identifier of a user in ID tokens: random, and the same each time (SMART-382).
-func (s *Server) subject(ctx context.Context, u session.User) (string, error) {
-	key := "smart/subject/" + s.cfg.Secrets.Of(u.Issuer+"\x00"+u.Subject)
-	var b [16]byte
-	rand.Read(b[:])
-	made := hex.EncodeToString(b[:])
-	err := s.cfg.State.Insert(ctx, key, []byte(made), time.Time{})
-	if !errors.Is(err, store.ErrExists) {
-		return made, err
-	}
-	known, err := s.cfg.State.Lookup(ctx, key)
-	return string(known), err
+// subject returns the identifier of a user in ID tokens (SMART-382). The key of digests gives it, which is kept apart from the store, so it
+// stays the same in a restored one.
+func (s *Server) subject(u session.User) string {
+	return s.cfg.Secrets.Of("subject\x00" + u.Issuer + "\x00" + u.Subject)[:32]
 }
 
 // allowed reports whether the user of a grant may still have tokens (SMART-320, 346, 348).

@@ -45,9 +45,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	}
 	var err error
 	if set.Has(scopes.OpenID) {
-		if g.Subject, err = e.Subject(ctx, p.session.User); err != nil {
-			return err
-		}
+		g.Subject = e.Subject(p.session.User)
 	}
 	if set, err = e.setUser(q, p, &g, set); err != nil {
 		return err

@@ -88,8 +88,8 @@ func (c *Config) FillFolders() error {
 	return nil
 }
 
-// onLoopback reports whether the site is at an address that only this machine can reach.
-func (c *Config) onLoopback() bool {
+// OnLoopback reports whether the site is at an address that only this machine can reach.
+func (c *Config) OnLoopback() bool {
 	u, err := url.Parse(c.PublicURL)
 	if err != nil {
 		return false
