@@ -87,6 +87,7 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 	refuse(open && c.Demo, "--demo has people and tokens: it needs --auth smart")
 	_, _, err = net.SplitHostPort(c.Admin)
 	refuse(c.Admin != "" && err != nil, "--admin must be HOST:PORT, not %q", c.Admin)
+	refuse(c.Admin != "" && err == nil && open && !loopback(c.Admin), "--auth off lets everybody do what operators do: --admin must be a loopback address too, not %s", c.Admin)
 	refuse(c.Admin != "" && c.Admin == c.Listen, "--admin needs another address than --listen")
 	u, err := url.Parse(cfg.PublicURL)
 	refuse(cfg.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path+u.RawQuery+u.Fragment != ""),

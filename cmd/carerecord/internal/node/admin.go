@@ -41,5 +41,5 @@ func (n *Node) listenAdmin(address string) (stop func(), err error) {
 func (n *Node) adminHandler(metrics http.Handler) http.Handler {
 	open := n.healthRoutes()
 	open["GET /metrics"] = metrics.ServeHTTP
-	return open.before(n.lease.require(n.operatorHandler()))
+	return open.before(n.onlyThisMachine(n.lease.require(n.operatorHandler())))
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -94,8 +93,7 @@ func (c *Config) OnLoopback() bool {
 	if err != nil {
 		return false
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return loopbackName(u.Hostname())
 }
 
 // demoFile is a file in the policy folder of a demonstration. It holds the public URL.

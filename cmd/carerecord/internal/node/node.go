@@ -250,7 +250,7 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.withExamples(served))))
+	return throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.onlyThisMachine(n.withExamples(served)))))
 }
 
 // onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005). TLS itself is left to a proxy.

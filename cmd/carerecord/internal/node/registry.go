@@ -131,6 +131,12 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	var c *clients.Client
 	var err error
 	switch request.Verb {
+	case "add", "change":
+		if request.Client == nil {
+			return ClientAnswer{}, fmt.Errorf("%s needs a client", request.Verb)
+		}
+	}
+	switch request.Verb {
 	case "list", "export":
 		all, err := r.List(ctx)
 		return ClientAnswer{Clients: all}, err
