@@ -64,6 +64,11 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 		}
 		writes = append(writes, unchanged)
 	}
+	if err := e.Grants.EndOldest(ctx, g.User, g.Client, func(old *grants.Grant) ledger.Event {
+		return old.Event("grant-end", event.Request, event.Client.Address)
+	}); err != nil {
+		return err
+	}
 	to := ""
 	_, err = e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, func(code string) ([]store.StateWrite, error) {
 		way, next, err := e.way(q, p, url.Values{"code": {code}})
