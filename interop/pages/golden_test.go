@@ -44,7 +44,7 @@ func states() []state {
 	kept := full
 	kept.Chosen = &pages.Choice{Allow: true, Writes: []string{"Observation"}, Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory"}, Narrow: true}}}
 	list := []pages.App{
-		{Value: "g1", Name: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Several: true},
+		{Value: "g1", Name: "Diary", Logo: "/pages/logos/1.png", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Several: true},
 		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory", "vital-signs"}, Narrow: true}, {Type: "Condition", Narrow: true}, {Type: "DocumentReference", Categories: []string{"clinical-note"}}}, Since: day},
 		{Value: "g3", Name: "Diary", Groups: []pages.Group{{Type: "Patient"}}, Since: day.Add(time.Hour), Several: true},
 	}
@@ -67,6 +67,7 @@ func states() []state {
 		{"other-person-launch", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example", Launch: true}, in},
 		{"other-person-app", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example"}, in},
 		{"consent", consent, in},
+		{"consent-logo", consent, pages.Options{Binding: "binding", Transaction: "cr_tx_1", Logo: "/pages/logos/1.png", App: "Diary"}},
 		{"consent-full", full, in},
 		{"consent-staff", staff, in},
 		{"consent-staff-patient", staffOne, in},

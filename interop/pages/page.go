@@ -127,6 +127,7 @@ type SignedOut struct{}
 type App struct {
 	Value     string // what the button posts in the field "grant"
 	Name      string
+	Logo      string // path of its image; empty for none
 	Publisher string
 	Person    string   // whose record
 	Groups    []Group  // what it may read. A group with Narrow is its categories alone, or a part that has no name.

@@ -84,11 +84,15 @@ func (d document) byID(id string) *html.Node {
 	return found
 }
 
-// checkSafe: no scripts, no inline styles, no addresses on other hosts, no images (SMART-167, SMART-T22).
+// checkSafe: no scripts, no inline styles, no addresses on other hosts, and no images but logos of apps, which stand beside the names
+// and so have no text (SMART-067, 167, SMART-T22).
 func (d document) checkSafe() {
 	d.Helper()
 	for _, n := range d.elements {
-		if slices.Contains([]string{"script", "style", "img", "iframe", "object", "embed", "base", "svg", "video", "audio", "template", "noscript"}, n.Data) {
+		if n.Data == "img" && (!strings.HasPrefix(attribute(n, "src"), "/pages/logos/") || !has(n, "alt") || attribute(n, "alt") != "" || text(n.Parent) == "") {
+			d.Errorf("SMART-067: the image %q is no logo beside a name", attribute(n, "src"))
+		}
+		if slices.Contains([]string{"script", "style", "iframe", "object", "embed", "base", "svg", "video", "audio", "template", "noscript"}, n.Data) {
 			d.Errorf("SMART-167: the page has an element %s", n.Data)
 		}
 		for _, a := range n.Attr {

@@ -141,6 +141,7 @@ func (s *Server) app(r *http.Request, g *grants.Listed) (pages.App, error) {
 	}
 	groups, writes, _ := screen.Offer(set, s.users.pages.Catalogue())
 	app := pages.App{Value: g.ID, Name: client.Name, Publisher: client.Publisher, Since: g.Made, LastUsed: g.LastUsed, Until: g.Ends, Writes: writes}
+	app.Logo = s.Clients.LogoPath(client)
 	if g.Online {
 		app.Until = time.Time{}
 	}

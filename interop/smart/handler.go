@@ -14,6 +14,7 @@ import (
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/capabilities"
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/idp"
 	"carerecord/interop/smart/introspect"
 	"carerecord/interop/smart/oauth"
@@ -98,6 +99,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(s.serveSessions)
 	case path == SignOutPath:
 		return u.pages.Handle(s.serveSignOut)
+	case strings.HasPrefix(path, clients.LogoPath):
+		return u.pages.Handle(s.serveLogo)
 	case strings.HasPrefix(path, pages.Path):
 		return u.pages.Handler()
 	}

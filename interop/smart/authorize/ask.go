@@ -107,7 +107,7 @@ func masked(number string) string {
 
 // show renders a page of the transaction.
 func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
-	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect)}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect), Logo: e.Grants.Clients.LogoPath(p.client), App: p.client.Name}
 	if p.session != nil {
 		o.Account = p.session.Account
 	}

@@ -25,8 +25,7 @@ func (r *Registry) propose(who string, c *Client, with Client) error {
 		return fmt.Errorf("%w: the kind of a client never changes: register a new one", ErrRefused)
 	}
 	with.ID, with.Made, with.Proposed, with.Secrets, with.Approved, with.Status, with.KeysSince = c.ID, c.Made, nil, nil, nil, "", time.Time{}
-	with.sealKeys()
-	if err := r.Rules.Check(&with); err != nil {
+	if err := r.sealed(&with); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}

@@ -6,23 +6,28 @@ import (
 	"sync/atomic"
 )
 
-// keptOrigins are the clients that have web origins, as they were in one epoch of the ledger. A client that was proposed since then
-// serves nobody, so no new client is missed.
-type keptOrigins struct {
-	last atomic.Pointer[originsOfEpoch]
+// keptList are some of the clients, as they were in one epoch of the ledger. A client that was proposed since then serves nobody, so no new
+// client is missed.
+type keptList struct {
+	last atomic.Pointer[clientsOfEpoch]
 }
 
-type originsOfEpoch struct {
+type clientsOfEpoch struct {
 	epoch   uint64
 	clients []*Client
 }
 
-// withOrigins returns the clients that have web origins. Where other processes write to the store too, it reads them each time.
+// withOrigins returns the clients that have web origins.
 func (r *Registry) withOrigins(ctx context.Context) ([]*Client, error) {
+	return r.kept(ctx, &r.origins, func(c *Client) bool { return len(c.Origins) > 0 })
+}
+
+// kept returns the clients that fulfil a condition. Where other processes write to the store too, it reads them each time.
+func (r *Registry) kept(ctx context.Context, list *keptList, which func(*Client) bool) ([]*Client, error) {
 	var epoch uint64
 	if r.Ledger.Epoch != nil {
 		epoch = r.Ledger.Epoch.Now()
-		if last := r.origins.last.Load(); last != nil && last.epoch == epoch {
+		if last := list.last.Load(); last != nil && last.epoch == epoch {
 			return last.clients, nil
 		}
 	}
@@ -30,9 +35,9 @@ func (r *Registry) withOrigins(ctx context.Context) ([]*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(c *Client) bool { return len(c.Origins) == 0 })
+	all = slices.DeleteFunc(all, func(c *Client) bool { return !which(c) })
 	if r.Ledger.Epoch != nil {
-		r.origins.last.Store(&originsOfEpoch{epoch, all})
+		list.last.Store(&clientsOfEpoch{epoch, all})
 	}
 	return all, nil
 }

@@ -96,6 +96,9 @@ func (n *Node) registry(ctx context.Context, who string, request ClientRequest) 
 		if answer.Clients[i] = withoutDigests(c); request.Verb == "export" {
 			answer.Clients[i].Secrets = nil
 		}
+		if request.Verb != "export" && request.Verb != "show" {
+			withoutLogos(answer.Clients[i])
+		}
 	}
 	if err != nil || len(answer.Clients) == 0 || request.Verb == "export" {
 		return answer, err
@@ -121,6 +124,15 @@ func withoutDigests(c *clients.Client) *clients.Client {
 		out.Secrets[i].Digest = ""
 	}
 	return &out
+}
+
+// withoutLogos removes the logos from a copy of a client. Their digests stay.
+func withoutLogos(c *clients.Client) {
+	if c.Logo = nil; c.Proposed != nil {
+		proposed := *c.Proposed
+		proposed.With.Logo = nil
+		c.Proposed = &proposed
+	}
 }
 
 func (n *Node) registryVerb(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
