@@ -51,7 +51,7 @@ func steps() []step {
 		{"sign out", 2, (*walk).signOut}, {"stop", 2, (*walk).stop},
 		{"exchange", 20, (*walk).exchangeCode}, {"exchange at once", 2, (*walk).exchangeAtOnce}, {"refresh", 14, (*walk).refreshToken}, {"revoke", 3, (*walk).revoke}, {"introspect", 3, (*walk).introspect},
 		{"announce", 5, (*walk).announceLaunch}, {"backend", 1, (*walk).credentials},
-		{"suspend", 1, (*walk).suspend}, {"resume", 2, (*walk).resume}, {"end all", 1, (*walk).endAll}, {"clock", 3, (*walk).clock},
+		{"suspend", 1, (*walk).suspend}, {"resume", 2, (*walk).resume}, {"end all", 1, (*walk).endAll}, {"approve", 2, (*walk).approveApp}, {"clock", 3, (*walk).clock},
 	}
 }
 
@@ -165,6 +165,11 @@ func (c walks) walk(t *testing.T, shared *world, seed uint64, number int, total 
 			ids: shared.ids, secrets: shared.secrets, requests: int(seed)<<24 + number<<23}
 	}
 	w := &walk{world: own, Rand: rand.New(rand.NewPCG(seed, uint64(number))), model: newModel(c.walkers > 1)}
+	signer, err := own.smart[0].Clients.Get(t.Context(), own.ids["signer"])
+	own.must(err)
+	for _, a := range signer.ByOrganisations {
+		w.approvals[a.Organisation] = a.Ends
+	}
 	defer func() {
 		if t.Failed() {
 			t.Logf("CARERECORD_WALK_SEED=%d repeats this walk on a %s store; its steps:\n%s", seed, c.engine, strings.Join(w.log, "\n"))

@@ -64,10 +64,11 @@ const (
 	// The activities of administrators, who see nothing of the record (SMART-209).
 	ActivityClients    = "clients"    // register, approve, change and stop clients, and end grants
 	ActivityOperations = "operations" // operate the record
+	ActivityApps       = "apps"       // approve clients for the staff of the administrator's own organisation (SMART-220)
 )
 
 // governance are the activities of administrators.
-func governance() []string { return []string{ActivityClients, ActivityOperations} }
+func governance() []string { return []string{ActivityClients, ActivityOperations, ActivityApps} }
 
 // Person is a person with an account.
 type Person struct {
@@ -194,6 +195,9 @@ func (f *Folder) check() error {
 		}
 		if n := len(r.governs()); n > 0 && n < len(r.Activities) {
 			bad("roles[%d].activities: those of administrators are in a role of their own", i)
+		}
+		if slices.Contains(r.Activities, ActivityApps) && len(r.Activities) > 1 {
+			bad("roles[%d].activities: %s is in a role of its own: who registers a client does not approve it for an organisation", i, ActivityApps)
 		}
 	}
 	for i, p := range f.People {

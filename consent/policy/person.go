@@ -77,8 +77,12 @@ func (p Person) check(f *Folder, at string, bad func(format string, args ...any)
 		if _, ok := f.Organisation(p.Organisation); !ok && p.Organisation != "" {
 			bad("%s.organisation: %q is not an organisation of the folder", at, p.Organisation)
 		}
-		if role, ok := f.Role(p.Role); !ok || len(role.governs()) == 0 {
+		role, ok := f.Role(p.Role)
+		if !ok || len(role.governs()) == 0 {
 			bad("%s.role: %q is not a role of administrators", at, p.Role)
+		}
+		if p.Organisation == "" && slices.Contains(role.Activities, ActivityApps) {
+			bad("%s.organisation: the activity %s needs one: it is for that organisation alone", at, ActivityApps)
 		}
 	case KindProxy:
 	default:

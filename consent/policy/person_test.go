@@ -39,6 +39,20 @@ func TestAs(t *testing.T) {
 	}
 }
 
+// TestSMART220: the right to approve apps for an organisation is in a role of its own.
+func TestSMART220(t *testing.T) {
+	for name, activities := range map[string][]string{"clients": {policy.ActivityApps, policy.ActivityClients}, "operations": {policy.ActivityOperations, policy.ActivityApps}, "read": {policy.ActivityApps, policy.ActivityRead}} {
+		dir := t.TempDir()
+		f := &policy.Folder{Roles: []policy.Role{{Code: "A1", Activities: activities}}}
+		if err := f.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := policy.Load(dir); err == nil || !strings.Contains(err.Error(), "of its own") {
+			t.Errorf("SMART-220: with %s: got %v", name, err)
+		}
+	}
+}
+
 // TestPeopleOfAFolder: roles that do not exist, that are repeated, or of somebody who is not staff, are mistakes.
 func TestPeopleOfAFolder(t *testing.T) {
 	good := policy.RoleAt{Organisation: "A", Role: "R1"}
@@ -46,18 +60,20 @@ func TestPeopleOfAFolder(t *testing.T) {
 		person policy.Person
 		want   string // in the error; empty for none
 	}{
-		"staff with two roles":    {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{{Organisation: "A", Role: "R2"}}}, ""},
-		"staff without a role":    {policy.Person{Kind: policy.KindStaff}, ""},
-		"a proxy":                 {policy.Person{Kind: policy.KindProxy}, ""},
-		"an unknown organisation": {policy.Person{Kind: policy.KindStaff, Roles: []policy.RoleAt{good, {Organisation: "B", Role: "R1"}}}, `role 1: "B" is not an organisation`},
-		"an unknown role":         {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R9"}, `role 0: "R9" is not a role`},
-		"a repeated role":         {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{good}}, "it is repeated"},
-		"a patient in a role":     {policy.Person{Kind: policy.KindPatient, Patient: "9990000018", Roles: []policy.RoleAt{good}}, "only staff"},
-		"a proxy in a role":       {policy.Person{Kind: policy.KindProxy, Organisation: "A"}, "only staff"},
-		"an unknown kind":         {policy.Person{Kind: "visitor"}, "is unknown"},
+		"staff with two roles":                       {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{{Organisation: "A", Role: "R2"}}}, ""},
+		"staff without a role":                       {policy.Person{Kind: policy.KindStaff}, ""},
+		"a proxy":                                    {policy.Person{Kind: policy.KindProxy}, ""},
+		"an unknown organisation":                    {policy.Person{Kind: policy.KindStaff, Roles: []policy.RoleAt{good, {Organisation: "B", Role: "R1"}}}, `role 1: "B" is not an organisation`},
+		"an unknown role":                            {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R9"}, `role 0: "R9" is not a role`},
+		"a repeated role":                            {policy.Person{Kind: policy.KindStaff, Organisation: "A", Role: "R1", Roles: []policy.RoleAt{good}}, "it is repeated"},
+		"a patient in a role":                        {policy.Person{Kind: policy.KindPatient, Patient: "9990000018", Roles: []policy.RoleAt{good}}, "only staff"},
+		"a proxy in a role":                          {policy.Person{Kind: policy.KindProxy, Organisation: "A"}, "only staff"},
+		"an administrator of an organisation's apps": {policy.Person{Kind: policy.KindAdministrator, Organisation: "A", Role: "apps"}, ""},
+		"an administrator of no organisation's apps": {policy.Person{Kind: policy.KindAdministrator, Role: "apps"}, "needs one"},
+		"an unknown kind":                            {policy.Person{Kind: "visitor"}, "is unknown"},
 	} {
 		dir := t.TempDir()
-		f := &policy.Folder{Organisations: []policy.Organisation{{ODS: "A"}}, Roles: []policy.Role{{Code: "R1"}, {Code: "R2"}}, People: []policy.Person{c.person}}
+		f := &policy.Folder{Organisations: []policy.Organisation{{ODS: "A"}}, Roles: []policy.Role{{Code: "R1"}, {Code: "R2"}, {Code: "apps", Activities: []string{policy.ActivityApps}}}, People: []policy.Person{c.person}}
 		if err := f.Save(dir); err != nil {
 			t.Fatal(err)
 		}

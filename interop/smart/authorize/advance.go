@@ -285,6 +285,9 @@ func governing(set scopes.Set, role policy.Role) scopes.Set {
 	if !slices.Contains(role.Activities, policy.ActivityClients) {
 		set = set.Without(clients.RightClients)
 	}
+	if !slices.Contains(role.Activities, policy.ActivityApps) {
+		set = set.Without(clients.RightApps)
+	}
 	if !slices.Contains(role.Activities, policy.ActivityOperations) {
 		set.Resources = nil
 	}

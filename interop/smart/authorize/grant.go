@@ -16,9 +16,10 @@ import (
 
 // decision is by what a grant is made: the zero decision is the person's, on the page.
 type decision struct {
-	by      string    // grants.RepeatOf an earlier decision, or client/ID of an approved registration
+	by      string    // grants.RepeatOf an earlier decision, grants.ApprovedBy of an organisation, or client/ID for administrators
 	repeats string    // id of the grant of the earlier decision, which must be in force; empty for none
 	until   time.Time // bound of offline access; zero for none
+	ends    time.Time // bound of the grant; zero for none
 }
 
 // grant ends the transaction with a grant and a code, in one step with its audit record, and sends the browser back to the client.
@@ -42,6 +43,9 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	g.Session, g.SessionUser, g.Decision = p.session.ID, p.session.User, d.by
 	if g.Offline && !d.until.IsZero() && d.until.Before(g.Ends) {
 		g.Ends = d.until // as the person was told
+	}
+	if !d.ends.IsZero() && d.ends.Before(g.Ends) {
+		g.Ends = d.ends
 	}
 	var err error
 	if set.Has(scopes.OpenID) {

@@ -168,6 +168,9 @@ func administrator(p consent.Principal, person policy.Person, role policy.Role, 
 	if granted.Has(clients.RightClients) && slices.Contains(role.Activities, policy.ActivityClients) {
 		p.Activities = append(p.Activities, policy.ActivityClients)
 	}
+	if granted.Has(clients.RightApps) && slices.Contains(role.Activities, policy.ActivityApps) {
+		p.Activities = append(p.Activities, policy.ActivityApps)
+	}
 	if slices.Contains(granted.Resources, consent.Operations()) && slices.Contains(role.Activities, policy.ActivityOperations) {
 		p.Activities = append(p.Activities, policy.ActivityOperations)
 		p.Scopes = consent.Scopes{consent.Operations()}
