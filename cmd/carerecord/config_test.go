@@ -162,9 +162,6 @@ func TestServeMistakes(t *testing.T) {
 		}
 	}
 	for _, c := range []serveCmd{
-		{Listen: "0.0.0.0:80", Store: "pebble:x", Auth: "off", Lease: time.Second},                                        // SMART-009
-		{Listen: "127.0.0.1:80", PublicURL: "https://record.example", Store: "pebble:x", Auth: "off", Lease: time.Second}, // SMART-009
-		{Listen: "127.0.0.1:80", Admin: "0.0.0.0:81", Store: "pebble:x", Auth: "off", Lease: time.Second},
 		{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second},
 	} {
 		if _, err := c.config(); err == nil {
@@ -172,10 +169,6 @@ func TestServeMistakes(t *testing.T) {
 		}
 	}
 	good := serveCmd{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second, PublicURL: "https://h/", Keys: "k", Policy: "p"}
-	open := serveCmd{Listen: "127.0.0.1:80", Admin: "[::1]:81", PublicURL: "http://localhost:80", Store: "pebble:x", Auth: "off", Lease: time.Second}
-	if _, err := open.config(); err != nil {
-		t.Errorf("good settings with --auth off: %v", err)
-	}
 	if _, err := good.config(); err != nil {
 		t.Errorf("good settings: %v", err)
 	}

@@ -31,9 +31,11 @@ type Config struct {
 	Origins    []string      // of web pages that may call
 
 	TrustedProxies []netip.Prefix // that name the client in X-Forwarded-For
-	Capabilities   capabilities.Set
-	Integrity      bool  // refuse references to local resources that do not exist
-	WordIndex      *bool // whether words have keys; nil is as the store is keyed
+	// OnlyProxies: an address without TLS can be reached from other machines, so requests of peers that are no trusted proxies are refused.
+	OnlyProxies  bool
+	Capabilities capabilities.Set
+	Integrity    bool  // refuse references to local resources that do not exist
+	WordIndex    *bool // whether words have keys; nil is as the store is keyed
 
 	// Engine is already open, and is used instead of Address without a lease. The Node closes it.
 	Engine store.Engine

@@ -250,10 +250,10 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.onlyThisMachine(n.withExamples(served)))))
+	return n.onlyProxies(throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.onlyThisMachine(n.withExamples(served))))))
 }
 
-// onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005). TLS itself is left to a proxy.
+// onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005).
 func (n *Node) onlyHTTPS(next http.Handler) http.Handler {
 	if !strings.HasPrefix(n.cfg.PublicURL, "https:") {
 		return next
