@@ -76,6 +76,8 @@ func states() []state {
 		{"consent-kept", kept, in},
 		{"apps", pages.Apps{Action: "/apps", List: list, Sessions: "/sessions"}, signedIn},
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
+		{"reminder", pages.Reminder{Action: "/oauth/reminder", List: list[:1]}, in},
+		{"reminder-staff", pages.Reminder{Action: "/my/sessions/reminder", Staff: true, List: list}, signedIn},
 		{"sessions", pages.SessionList{Action: "/sessions", Apps: "/apps", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
 		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},

@@ -80,6 +80,9 @@ func (s *Server) page(path string) http.Handler {
 	if signIn := s.serveOwnSignIn(path); signIn != nil {
 		return u.pages.Handle(signIn)
 	}
+	if reminder := s.serveOwnReminder(path); reminder != nil {
+		return u.pages.Handle(reminder)
+	}
 	switch {
 	case path == authorize.Path:
 		return u.pages.Handle(u.authorize.ServeRequest)
