@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "reminder", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "reminder", "sessions", "back", "signed-out", "home", "developers", "texts", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {

@@ -57,7 +57,7 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 			all["POST "+signin.LogoutPath+strings.TrimPrefix(path, idp.Path)] = endpoint{serve(s.serveLogout), noOrigin}
 		}
 		if s.cfg.Capabilities.Has(capabilities.LaunchEHR) {
-			all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), noOrigin}
+			all["POST "+launchPath] = endpoint{serve(s.users.launches.Serve), noOrigin}
 		}
 	}
 	return all
@@ -96,6 +96,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(s.serveApps)
 	case path == DevelopersPath:
 		return u.pages.Handle(s.serveDevelopers)
+	case path == TextsPath:
+		return u.pages.Handle(s.serveTexts)
 	case path == "/browse", strings.HasPrefix(path, browsePath):
 		return u.pages.Handle(s.serveBrowse)
 	case path == homePath:
