@@ -240,7 +240,7 @@ func TestEveryPage(t *testing.T) {
 
 // TestTemplatesHaveNoScripts: no template and no style has code, or a way to talk to other windows (SMART-T22).
 func TestTemplatesHaveNoScripts(t *testing.T) {
-	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "sample-people", "browse"} {
+	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "reminder", "sessions", "signed-out", "home", "sample-people", "browse"} {
 		source := read(t, "templates/"+name+".html")
 		for _, word := range []string{"<script", "postMessage", "window.", "opener", "addEventListener", "javascript:", "http:", "https:", "style=", "safeHTML"} {
 			if strings.Contains(source, word) {
@@ -276,6 +276,7 @@ func TestHostileTexts(t *testing.T) {
 		pages.Consent{Action: "/a", App: h, Publisher: h, Person: h, NHSNumber: h, Identity: true, Groups: []pages.Group{{Type: "Patient"}}},
 		pages.Back{App: h, Path: "/a"},
 		pages.Apps{Action: "/a", Stopped: h, List: []pages.App{{Value: h, Name: h, Publisher: h, Person: h}}},
+		pages.Reminder{Action: "/a", List: []pages.App{{Value: h, Name: h, Publisher: h, Person: h}}},
 		pages.SessionList{Action: "/a", List: []pages.BrowserSession{{Value: h}}},
 		pages.Home{People: []pages.HomePerson{{Name: h, Role: h, Organisation: h}}, Clients: []pages.HomeClient{{ID: h, Name: h, Kind: h, Scopes: h}}, Requests: []pages.HomeRequest{{Text: h, Path: "/fhir?x=" + h}}},
 		pages.Browse{Path: h, Status: 200, Text: h, Tree: []pages.BrowseNode{{Name: h, Text: h, Folds: true, Children: []pages.BrowseNode{{Name: h, Text: h}}}}},

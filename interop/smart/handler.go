@@ -55,7 +55,7 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 			all["POST "+signin.LogoutPath+strings.TrimPrefix(path, idp.Path)] = endpoint{serve(s.serveLogout), cors.None}
 		}
 		if s.cfg.Capabilities.Has(capabilities.LaunchEHR) {
-			all["POST /oauth/launch"] = endpoint{serve(s.users.launches.Serve), cors.None}
+			all["POST "+launchPath] = endpoint{serve(s.users.launches.Serve), cors.None}
 		}
 	}
 	return all
@@ -78,6 +78,9 @@ func (s *Server) page(path string) http.Handler {
 	if signIn := s.serveOwnSignIn(path); signIn != nil {
 		return u.pages.Handle(signIn)
 	}
+	if reminder := s.serveOwnReminder(path); reminder != nil {
+		return u.pages.Handle(reminder)
+	}
 	switch {
 	case path == authorize.Path:
 		return u.pages.Handle(u.authorize.ServeRequest)
@@ -91,6 +94,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(s.serveApps)
 	case path == DevelopersPath:
 		return u.pages.Handle(s.serveDevelopers)
+	case path == TextsPath:
+		return u.pages.Handle(s.serveTexts)
 	case path == "/browse", strings.HasPrefix(path, browsePath):
 		return u.pages.Handle(s.serveBrowse)
 	case path == homePath:

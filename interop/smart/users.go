@@ -24,6 +24,7 @@ import (
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/reminder"
 	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
@@ -38,6 +39,7 @@ type users struct {
 	upstream  *signin.Upstream
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
+	reminders *reminder.Book
 	activity  activity
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
@@ -73,11 +75,13 @@ func (s *Server) openUsers() (err error) {
 	if err := s.openSampleIssuers(u); err != nil {
 		return err
 	}
+	u.reminders = &reminder.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets, Grants: s.Grants}
 	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource}
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath}
+		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath,
+		Reminders: u.reminders, Reminder: s.reminder, Reminded: s.reminded}
 	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)

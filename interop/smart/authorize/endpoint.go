@@ -11,6 +11,7 @@ import (
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/reminder"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 )
@@ -40,6 +41,11 @@ type Endpoint struct {
 	Address                   func(*http.Request) string
 	Capabilities              capabilities.Set
 	StopPath                  string // of the page with the apps that have access
+	// Reminders keeps when people were told of apps with offline access. Reminder returns the apps of which the user of a session is to be
+	// reminded now, and Reminded takes the answer of its form (SMART-224).
+	Reminders *reminder.Book
+	Reminder  func(*http.Request, *session.Session) ([]pages.App, error)
+	Reminded  func(*http.Request, *session.Session) error
 }
 
 // request is an HTTP request for a step of a transaction.

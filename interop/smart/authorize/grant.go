@@ -73,6 +73,13 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	}); err != nil {
 		return err
 	}
+	if g.Offline && d.by == "" {
+		first, err := e.Reminders.First(ctx, g.User)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, first...)
+	}
 	to := ""
 	_, err = e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, func(code string) ([]store.StateWrite, error) {
 		way, next, err := e.way(q, p, url.Values{"code": {code}})
