@@ -54,6 +54,8 @@ type Role struct {
 	Code       string   `json:"code"`
 	Name       string   `json:"name"`
 	Activities []string `json:"activities"` // of Activities
+	// Purposes are the purposes of use that grants in the role may have (SMART-430): of PurposesOfStaff. Empty: TREAT alone.
+	Purposes []string `json:"purposes,omitempty"`
 }
 
 // The activities that a role may allow.
@@ -193,6 +195,7 @@ func (f *Folder) check() error {
 				bad("roles[%d].activities: %q is unknown", i, a)
 			}
 		}
+		r.checkPurposes(fmt.Sprintf("roles[%d]", i), bad)
 		if n := len(r.governs()); n > 0 && n < len(r.Activities) {
 			bad("roles[%d].activities: those of administrators are in a role of their own", i)
 		}

@@ -53,6 +53,40 @@ func TestSMART220(t *testing.T) {
 	}
 }
 
+// TestSMART430: a role of staff permits the purposes that it lists, or TREAT alone; mistakes in a list are told with their place.
+func TestSMART430(t *testing.T) {
+	f := &policy.Folder{Roles: []policy.Role{{Code: "plain"}, {Code: "both", Purposes: []string{"TREAT", "COC"}}, {Code: "other", Purposes: []string{"COC"}}}}
+	for _, c := range []struct{ kind, role, permits string }{
+		{policy.KindStaff, "plain", "TREAT"}, {policy.KindStaff, "both", "TREAT COC"}, {policy.KindStaff, "other", "COC"}, {policy.KindStaff, "unknown", ""}, {policy.KindStaff, "", ""},
+		{policy.KindPatient, "", "PATRQT"}, {policy.KindAdministrator, "plain", "HOPERAT"},
+	} {
+		var got []string
+		for _, purpose := range []string{"TREAT", "COC", "ETREAT", "ERTREAT", "BTG", "PATRQT", "HRESCH", "HOPERAT", "POPHLTH", "treat", ""} {
+			if f.PermitsPurpose(policy.Person{Kind: c.kind, Role: c.role}, purpose) {
+				got = append(got, purpose)
+			}
+		}
+		if strings.Join(got, " ") != c.permits {
+			t.Errorf("SMART-430: %s in the role %q: got %v, want %s", c.kind, c.role, got, c.permits)
+		}
+	}
+	for want, role := range map[string]policy.Role{
+		`roles[0].purposes[1]: "HRESCH" is no purpose of staff`:   {Code: "R1", Purposes: []string{"TREAT", "HRESCH"}},
+		`roles[0].purposes[0]: "ETREAT" is no purpose of staff`:   {Code: "R1", Purposes: []string{"ETREAT"}},
+		`roles[0].purposes[1]: "TREAT" is repeated`:               {Code: "R1", Purposes: []string{"TREAT", "TREAT"}},
+		`roles[0].purposes: a role of administrators has HOPERAT`: {Code: "A1", Activities: []string{policy.ActivityClients}, Purposes: []string{"HOPERAT"}},
+		`roles[0].purposes[0]: "" is no purpose of staff`:         {Code: "R1", Purposes: []string{""}},
+	} {
+		dir := t.TempDir()
+		if err := (&policy.Folder{Roles: []policy.Role{role}}).Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := policy.Load(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("SMART-430: %v: got %v, want %s", role.Purposes, err, want)
+		}
+	}
+}
+
 // TestPeopleOfAFolder: roles that do not exist, that are repeated, or of somebody who is not staff, are mistakes.
 func TestPeopleOfAFolder(t *testing.T) {
 	good := policy.RoleAt{Organisation: "A", Role: "R1"}

@@ -86,7 +86,7 @@ func (e *Endpoint) approved(p *progress) (clients.OrganisationApproval, bool) {
 		return clients.OrganisationApproval{}, false
 	}
 	a, ok := p.client.ApprovalOf(p.person.Organisation, e.Grants.Ledger.Now())
-	if !ok || a.Purpose != purposeOf(p.person) {
+	if !ok || a.Purpose != p.purpose() {
 		return a, false
 	}
 	set, err := scopes.Stored(a.Scopes)
@@ -147,7 +147,7 @@ func (e *Endpoint) event(q *request, p *progress, name string) ledger.Event {
 	out := ledger.Event{Name: name, Request: q.w.Header().Get("X-Request-Id"), Of: "client/" + p.t.Client, Named: p.patient.ID,
 		Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{ID: p.t.Client, Address: e.Address(q.r)}}
 	if p.person.User != "" {
-		out.Agent = audit.Agent{Kind: "user", Subject: p.person.User, Organisation: p.person.Organisation, Role: p.person.Role, Purpose: purposeOf(p.person)}
+		out.Agent = audit.Agent{Kind: "user", Subject: p.person.User, Organisation: p.person.Organisation, Role: p.person.Role, Purpose: p.purpose()}
 	}
 	return out
 }

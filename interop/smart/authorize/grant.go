@@ -30,7 +30,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 		return denied("nothing was allowed")
 	}
 	g := grants.Grant{ID: grants.NewID(), Client: p.client.ID, User: p.person.User, Issuer: p.session.Issuer, AuthTime: p.session.AuthTime, Requested: p.t.Scope,
-		Purpose: purposeOf(p.person), Role: p.person.Role, Organisation: p.person.Organisation, Offline: set.Has(scopes.OfflineAccess), Online: set.Has(scopes.OnlineAccess),
+		Purpose: p.purpose(), Role: p.person.Role, Organisation: p.person.Organisation, Offline: set.Has(scopes.OfflineAccess), Online: set.Has(scopes.OnlineAccess),
 		Texts: e.Pages.Catalogue().Version(), Made: p.began} // what ends grants in the meantime ends this one
 	e.setContext(&g, p, set)
 	g.Ends = g.Made.Add(e.Lives.Code + e.Lives.Access)

@@ -22,7 +22,7 @@ func (e *Endpoint) earlier(q *request, p *progress) (*grants.Grant, scopes.Set, 
 	var best *grants.Grant
 	for _, one := range list {
 		g := &one.Grant
-		if g.Client != p.client.ID || g.SessionUser != p.session.User || g.Decision != "" || g.Printed || g.Texts != e.Pages.Catalogue().Version() || g.Purpose != purposeOf(p.person) ||
+		if g.Client != p.client.ID || g.SessionUser != p.session.User || g.Decision != "" || g.Printed || g.Texts != e.Pages.Catalogue().Version() || g.Purpose != p.purpose() ||
 			g.Role != p.person.Role || g.Organisation != p.person.Organisation || g.Person != p.personInContext(set) {
 			continue
 		}

@@ -6,10 +6,11 @@ import (
 	"slices"
 
 	"carerecord/consent"
+	"carerecord/consent/policy"
 )
 
 // purposeGovernance is the purpose of use of apps for administrators: class Governance, without clinical content (SMART-209).
-const purposeGovernance = "HOPERAT"
+const purposeGovernance = policy.PurposeGovernance
 
 // Governs reports whether the client is an app for administrators.
 func (c *Client) Governs() bool { return slices.Contains(c.Audience, ForAdministrators) }

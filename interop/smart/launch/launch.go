@@ -27,7 +27,8 @@ type Launch struct {
 	Banner       *bool           `json:"banner,omitempty"`
 	Intent       string          `json:"intent,omitempty"`
 	Tenant       string          `json:"tenant,omitempty"`
-	Ends         time.Time       `json:"ends"` // of the handle
+	Purpose      string          `json:"purpose,omitempty"` // of use; empty for the default of the user (SMART-430)
+	Ends         time.Time       `json:"ends"`              // of the handle
 }
 
 // StatePrefix is the prefix of the State keys of handles.
