@@ -143,11 +143,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page.ServeHTTP(w, r)
 		return
 	}
-	asked := method
+	requested := method
 	if method == http.MethodOptions {
-		asked = r.Header.Get("Access-Control-Request-Method")
+		requested = r.Header.Get("Access-Control-Request-Method")
 	}
-	route := cors.Route{Pages: s.endpoints[asked+" "+r.URL.Path].pages, Methods: asked, Sends: pagesSend, Reads: pagesRead}
+	route := cors.Route{Pages: s.endpoints[requested+" "+r.URL.Path].pages, Methods: requested, Sends: pagesSend, Reads: pagesRead}
 	s.CORS.Permit(w.Header(), r, route)
 	if s.CORS.Preflight(w, r, route) {
 		return

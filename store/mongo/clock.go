@@ -13,12 +13,12 @@ func (db *DB) ClockOffset(ctx context.Context) (offset, uncertain time.Duration,
 	var hello struct {
 		Time time.Time `bson:"localTime"`
 	}
-	began := time.Now()
-	asked := db.clock().Round(0)
+	sent := time.Now()
+	here := db.clock().Round(0)
 	// every server knows isMaster
 	if err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "isMaster", Value: 1}}).Decode(&hello); err != nil {
 		return 0, 0, failed("read the clock of the server", err)
 	}
-	uncertain = time.Since(began) / 2
-	return asked.Add(uncertain).Sub(hello.Time), uncertain + time.Millisecond, nil
+	uncertain = time.Since(sent) / 2
+	return here.Add(uncertain).Sub(hello.Time), uncertain + time.Millisecond, nil
 }
