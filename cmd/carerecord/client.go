@@ -15,6 +15,7 @@ import (
 	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/logo"
 )
 
 // clientCmd has the commands for the registry of client applications (SMART-051).
@@ -114,6 +115,7 @@ type clientAddCmd struct {
 	Contact         string   `help:"Whom to ask about the app."`
 	TermsURL        string   `name:"terms-url" help:"Address of its terms."`
 	PrivacyURL      string   `name:"privacy-url" help:"Address of its privacy notice."`
+	Logo            string   `help:"File of the image that people see beside its name: PNG, JPEG or GIF, at most 256 KB and 2048 pixels a side." type:"existingfile"`
 
 	Evidence      map[string]string `help:"Reference of a proof, such as dtac=…; repeat the flag for more: dtac, dcb0129, dspt, dpia." placeholder:"NAME=REFERENCE"`
 	AgreementEnds time.Time         `help:"Day on which the agreement with its maker ends." format:"2006-01-02"`
@@ -145,7 +147,26 @@ func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 		}
 		made.Keys = bytes.TrimSpace(keys)
 	}
+	if err := readLogo(&made, c.Logo); err != nil {
+		return err
+	}
 	return c.send(ctx, out, node.ClientRequest{Verb: "add", Client: &made})
+}
+
+// readLogo gives a registration the logo of a file; it does nothing for an empty name.
+func readLogo(c *clients.Client, file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("read the logo: %w", err)
+	}
+	defer f.Close()
+	if c.Logo, err = io.ReadAll(io.LimitReader(f, logo.MaxBytes+1)); err != nil { // the registry refuses one that is longer
+		return fmt.Errorf("read the logo: %w", err)
+	}
+	return nil
 }
 
 // readClient reads a registration. A member that it does not have is an error.
@@ -209,12 +230,16 @@ type clientChangeCmd struct {
 	clientFlags
 	ID   string `arg:"" help:"Id of the client."`
 	File string `arg:"" help:"JSON file with the whole registration." type:"existingfile"`
+	Logo string `help:"File of another image that people see beside its name: PNG, JPEG or GIF, at most 256 KB and 2048 pixels a side." type:"existingfile"`
 }
 
 // Run proposes it.
 func (c *clientChangeCmd) Run(ctx context.Context, out io.Writer) error {
 	with, err := readClient(c.File)
 	if err != nil {
+		return err
+	}
+	if err := readLogo(&with, c.Logo); err != nil {
 		return err
 	}
 	return c.send(ctx, out, node.ClientRequest{Verb: "change", ID: c.ID, Client: &with})

@@ -148,6 +148,23 @@ func runVerbs(t *testing.T, dir string) {
 	approve(changed)
 	wantText("change, approved", client("show", id), "https://app.example/other")
 
+	// SMART-067: the image is proposed with the rest, and what is stored is a PNG of the server's own.
+	picture := file("logo.gif", "GIF87a\x01\x00\x01\x00\x80\x00\x00\xff\x00\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;")
+	approve(client("change", id, file("client.json", client("show", id)), "--logo", picture))
+	if got := client("show", id); !strings.HasPrefix(gjson.Get(got, "logo").Str, "iVBORw0KGgo") || len(gjson.Get(got, "logoDigest").Str) != 64 {
+		t.Errorf("SMART-055: show of a client with a logo: got %s", got)
+	}
+	if got := client("list", "--json"); gjson.Get(got, `clients.#(id=="`+id+`").logo`).Exists() || gjson.Get(got, `clients.#(id=="`+id+`").logoDigest`).Str == "" {
+		t.Errorf("SMART-055: list --json: got %s", got)
+	}
+	added = client("add", "--name", "Drawn", "--kind", "public", "--redirect", "https://app.example/back", "--audience", "patient", "--purpose", "PATRQT", "--scopes", "patient/*.rs", "--logo", picture)
+	drawn := approve(added)
+	wantText("add --logo", client("show", drawn), `"logo": "iVBORw0KGgo`)
+	svg := []string{"client", "add", "--store", "pebble:" + dir, "--name", "Drawn", "--kind", "public", "--redirect", "https://app.example/back", "--audience", "patient", "--purpose", "PATRQT", "--scopes", "patient/*.rs", "--logo", file("logo.svg", "<svg/>")}
+	if err := run(t.Context(), svg, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "PNG, JPEG or GIF") {
+		t.Errorf("SMART-067: add with an SVG: got %v", err)
+	}
+
 	secret := strings.TrimSpace(client("rotate-secret", id))
 	if !strings.HasPrefix(secret, "cr_") || strings.ContainsAny(secret, " \n") {
 		t.Errorf("rotate-secret: got %q", secret)
@@ -174,6 +191,9 @@ func runVerbs(t *testing.T, dir string) {
 		t.Errorf("SMART-402: the end of an unknown grant: got %v", err)
 	}
 	exported := client("export")
+	if gjson.Get(exported, `clients.#(id=="`+drawn+`").logo`).Str == "" {
+		t.Errorf("export has no logo: %s", exported)
+	}
 	if gjson.Get(exported, `clients.#(id=="`+id+`").secrets`).Exists() || strings.Contains(exported, secret) {
 		t.Errorf("export has secrets: %s", exported)
 	}

@@ -36,7 +36,7 @@ func makeDemo(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := node.Config{Address: address, PublicURL: "http://record.test", Auth: node.AuthDemo, Log: slog.New(slog.DiscardHandler)}
+	cfg := node.Config{Address: address, PublicURL: "http://127.0.0.1:8080", Auth: node.AuthDemo, Log: slog.New(slog.DiscardHandler)}
 	if err := cfg.FillFolders(); err != nil {
 		t.Fatal(err)
 	}

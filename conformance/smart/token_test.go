@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent"
 	"carerecord/interop/smart/oauth"
 )
 
@@ -65,9 +66,25 @@ func TestErrorURI(t *testing.T) {
 			t.Errorf("SMART-010: the page does not have %s", capability.Str)
 		}
 	}
-	for _, code := range oauth.Codes() {
-		if !strings.Contains(page.text, "<code>"+code+"</code>") {
-			t.Errorf("SMART-010: the page does not have %s", code)
+	for _, code := range append(oauth.Codes(), consent.Codes()...) {
+		_, line, _ := strings.Cut(page.text, "<code>"+code+`</code></dt><dd class="nhsuk-summary-list__value">`)
+		if line == "" || strings.HasPrefix(line, "<") {
+			t.Errorf("SMART-010: the page has no line for %s", code)
+		}
+	}
+	addresses := 0
+	gjson.Parse(configuration.text).ForEach(func(name, value gjson.Result) bool {
+		if strings.HasPrefix(value.Str, site) {
+			addresses++
+			if !strings.Contains(page.text, "<code>"+name.Str+`</code></dt><dd class="nhsuk-summary-list__value"><code>`+value.Str+"</code>") {
+				t.Errorf("SMART-010: the page does not have the address %s of %s", value.Str, name.Str)
+			}
+		}
+		return true
+	})
+	for _, address := range []string{base, site + "/oauth/launch"} {
+		if addresses < 6 || !strings.Contains(page.text, "<code>"+address+"</code>") {
+			t.Errorf("SMART-010: the page does not have %s, or the configuration has %d addresses", address, addresses)
 		}
 	}
 	for _, one := range []string{"15 min", "60 s", "365 d", "65536", "<code>clinical-status</code>"} {

@@ -195,7 +195,7 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 				as, err = smart.New(cfg)
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
-				c.Verify, c.AllowsOrigin, c.Security = as.Verify, as.Clients.AllowsOrigin, capability.Security(as.Endpoints())
+				c.Verify, c.CORS, c.Security = as.Verify, as.CORS, capability.Security(as.Endpoints())
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()

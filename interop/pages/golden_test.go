@@ -44,7 +44,7 @@ func states() []state {
 	kept := full
 	kept.Chosen = &pages.Choice{Allow: true, Writes: []string{"Observation"}, Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory"}, Narrow: true}}}
 	list := []pages.App{
-		{Value: "g1", Name: "Diary", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Several: true},
+		{Value: "g1", Name: "Diary", Logo: "/pages/logos/1.png", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Several: true},
 		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory", "vital-signs"}, Narrow: true}, {Type: "Condition", Narrow: true}, {Type: "DocumentReference", Categories: []string{"clinical-note"}}}, Since: day},
 		{Value: "g3", Name: "Diary", Groups: []pages.Group{{Type: "Patient"}}, Since: day.Add(time.Hour), Several: true},
 	}
@@ -67,6 +67,7 @@ func states() []state {
 		{"other-person-launch", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example", Launch: true}, in},
 		{"other-person-app", pages.OtherPerson{Action: "/oauth/another", Leave: "/oauth/leave", App: "Diary", Person: "Ann Example"}, in},
 		{"consent", consent, in},
+		{"consent-logo", consent, pages.Options{Binding: "binding", Transaction: "cr_tx_1", Logo: "/pages/logos/1.png", App: "Diary"}},
 		{"consent-full", full, in},
 		{"consent-staff", staff, in},
 		{"consent-staff-patient", staffOne, in},
@@ -75,6 +76,8 @@ func states() []state {
 		{"consent-kept", kept, in},
 		{"apps", pages.Apps{Action: "/apps", List: list, Sessions: "/sessions"}, signedIn},
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
+		{"reminder", pages.Reminder{Action: "/oauth/reminder", List: list[:1]}, in},
+		{"reminder-staff", pages.Reminder{Action: "/my/sessions/reminder", Staff: true, List: list}, signedIn},
 		{"sessions", pages.SessionList{Action: "/sessions", Apps: "/apps", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
 		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
@@ -82,7 +85,9 @@ func states() []state {
 			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs", Rights: "__launch"}}, Tokens: []pages.HomePerson{{Name: "Cleo", Role: "Clerk"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},
 		{"developers", pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: []string{"launch-ehr"}, Scopes: []string{"patient/*.rs"},
 			Parameters: []pages.TypeParameters{{Type: "Condition", Names: []string{"category", "code"}}}, Lives: []pages.DeveloperValue{{Name: "access", Value: "15 min"}},
-			Limits: []pages.DeveloperValue{{Name: "body", Value: "65536"}}, Errors: []string{"invalid_request"}}, pages.Options{}},
+			Limits: []pages.DeveloperValue{{Name: "body", Value: "65536"}}, Errors: []string{"invalid_request"}, Outcomes: []string{"NOT_STORED"},
+			Base: "https://record.example/fhir", Launch: "https://record.example/oauth/launch", Addresses: []pages.DeveloperValue{{Name: "token_endpoint", Value: "https://record.example/oauth/token"}}, Texts: "/developers/texts"}, pages.Options{}},
+		{"texts", pages.Texts{Version: "1", Parts: []pages.TextPart{{Name: "apps", Texts: []pages.Text{{Key: "apps.stop", In: []pages.Translation{{Language: "en", Text: "Stop {app:text}", Reviewed: true}, {Language: "cy", Text: "Atal {app:text}"}}}}}}}, pages.Options{}},
 		{"browse", pages.Browse{Starts: []pages.BrowseStart{{Person: "Ben", Links: []pages.BrowseLink{{Text: "Patient", Path: "/browse/patient/Patient"}}}, {Person: "Ann", Role: "Consultant", Organisation: "Hospital", Links: []pages.BrowseLink{{Text: "Patient", Path: "/browse/R1.A/Patient"}}}}}, signedIn},
 		{"browse-answer", pages.Browse{Path: "/Patient/1", Status: 200, Tree: []pages.BrowseNode{{Name: "resourceType", Text: "Patient"}, {Name: "name", Folds: true, Open: true,
 			Children: []pages.BrowseNode{{Name: "0", Folds: true, Children: []pages.BrowseNode{{Name: "family", Text: "Example"}}}}}, {Name: "reference", Text: "Organization/1", Link: "/browse/patient/Organization/1"}}}, signedIn},

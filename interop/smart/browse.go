@@ -77,6 +77,9 @@ func (s *Server) serveBrowse(w http.ResponseWriter, r *http.Request) error {
 	}
 	as, path, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), browsePath), "/")
 	if as == "" {
+		if answered, err := s.remindFirst(w, r, browsePage()); answered || err != nil {
+			return err
+		}
 		return s.users.pages.Render(w, r, http.StatusOK, s.starts(readers), s.browseOptions(readers[0]))
 	}
 	for _, one := range readers {

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,12 +25,12 @@ import (
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/reminder"
 	"carerecord/interop/smart/resource"
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 	"carerecord/interop/smart/staff"
-	"carerecord/store"
 )
 
 // users are the parts for people: pages, sessions, sign-in and authorization. A server without an issuer has none, and serves
@@ -42,6 +41,7 @@ type users struct {
 	upstream  *signin.Upstream
 	authorize *authorize.Endpoint
 	launches  *launch.Endpoint
+	reminders *reminder.Book
 	activity  activity
 	directory *staff.Directory
 	browse    *browse.Reader           // of a demonstration; nil for none
@@ -78,11 +78,13 @@ func (s *Server) openUsers() (err error) {
 	if err := s.openSampleIssuers(u); err != nil {
 		return err
 	}
+	u.reminders = &reminder.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets, Grants: s.Grants}
 	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource}
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath}
+		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath,
+		Reminders: u.reminders, Reminder: s.reminder, Reminded: s.reminded}
 	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
@@ -249,18 +251,10 @@ func (s *Server) endGrants(r *http.Request, made *session.Session, why string, w
 	return nil
 }
 
-// subject returns the identifier of a user in ID tokens: random, and the same each time (SMART-382).
-func (s *Server) subject(ctx context.Context, u session.User) (string, error) {
-	key := "smart/subject/" + s.cfg.Secrets.Of(u.Issuer+"\x00"+u.Subject)
-	var b [16]byte
-	rand.Read(b[:])
-	made := hex.EncodeToString(b[:])
-	err := s.cfg.State.Insert(ctx, key, []byte(made), time.Time{})
-	if !errors.Is(err, store.ErrExists) {
-		return made, err
-	}
-	known, err := s.cfg.State.Lookup(ctx, key)
-	return string(known), err
+// subject returns the identifier of a user in ID tokens (SMART-382). The key of digests gives it, which is kept apart from the store, so it
+// stays the same in a restored one.
+func (s *Server) subject(u session.User) string {
+	return s.cfg.Secrets.Of("subject\x00" + u.Issuer + "\x00" + u.Subject)[:32]
 }
 
 // allowed reports whether the user of a grant may still have tokens (SMART-320, 346, 348).

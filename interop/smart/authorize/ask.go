@@ -27,10 +27,13 @@ const (
 	stepDecision  = "decision"
 )
 
+// StepReminder is the last part of the path of the form of a reminder.
+const StepReminder = "reminder"
+
 // isStep reports whether the last part of a path is that of a form.
 func isStep(name string) bool {
 	switch name {
-	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave, stepAnother:
+	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave, stepAnother, StepReminder:
 		return true
 	}
 	return false
@@ -39,6 +42,11 @@ func isStep(name string) bool {
 // ask shows the page of the step that needs a person, or ends the transaction if none does.
 func (e *Endpoint) ask(q *request, p *progress) error {
 	quiet := has(p.t.Prompt, "none")
+	if !quiet {
+		if err := e.remind(q, p); err != nil {
+			return err
+		}
+	}
 	switch {
 	case p.needsPatient() && quiet:
 		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the patient.")
@@ -116,7 +124,7 @@ func masked(number string) string {
 
 // show renders a page of the transaction.
 func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
-	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect)}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect), Logo: e.Grants.Clients.LogoPath(p.client), App: p.client.Name}
 	if p.session != nil {
 		o.Account = p.session.Account
 	}

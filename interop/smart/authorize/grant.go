@@ -51,9 +51,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	}
 	var err error
 	if set.Has(scopes.OpenID) {
-		if g.Subject, err = e.Subject(ctx, p.session.User); err != nil {
-			return err
-		}
+		g.Subject = e.Subject(p.session.User)
 	}
 	if set, err = e.setUser(q, p, &g, set); err != nil {
 		return err
@@ -71,6 +69,18 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 			return err
 		}
 		writes = append(writes, unchanged)
+	}
+	if err := e.Grants.EndOldest(ctx, g.User, g.Client, func(old *grants.Grant) ledger.Event {
+		return old.Event("grant-end", event.Request, event.Client.Address)
+	}); err != nil {
+		return err
+	}
+	if g.Offline && d.by == "" {
+		first, err := e.Reminders.First(ctx, g.User)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, first...)
 	}
 	to := ""
 	_, err = e.Grants.Authorize(ctx, event, g, grants.Code{Redirect: p.t.Redirect, Challenge: p.t.Challenge, Nonce: p.t.Nonce}, e.Lives.Code, func(code string) ([]store.StateWrite, error) {

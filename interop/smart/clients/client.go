@@ -92,6 +92,9 @@ type Client struct {
 	Contact       string   `json:"contact,omitempty"`
 	TermsURL      string   `json:"termsURL,omitempty"`
 	PrivacyURL    string   `json:"privacyURL,omitempty"`
+	// Logo is the PNG that pages show, as the registry has written it from the image that was registered (SMART-067); empty for none.
+	Logo       []byte `json:"logo,omitempty"`
+	LogoDigest string `json:"logoDigest,omitempty"` // SHA-256 of Logo, in hex: of an approved client the name under which it is served
 	// Evidence has references by the name of what they prove, and AgreementEnds the end of the agreement in force (SMART-066).
 	Evidence      map[string]string `json:"evidence,omitempty"`
 	AgreementEnds time.Time         `json:"agreementEnds,omitzero"`

@@ -127,7 +127,7 @@ func (e *Endpoint) unsupported(a *announcement) error {
 
 // launcher returns the client of the request: it has the right __launch, and a token with that scope.
 func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Client, error) {
-	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The token does not permit launches.",
+	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidToken, Description: "The token does not permit launches.",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
 	token, ok := oauth.Bearer(r.Header)
 	if !ok {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"carerecord/consent/audit"
+	"carerecord/fhir/cors"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
@@ -34,6 +35,7 @@ type Endpoint struct {
 	Capabilities capabilities.Set
 	// Address returns the network address of a request.
 	Address func(*http.Request) string
+	CORS    *cors.Rules
 }
 
 // The grant types (SMART-004).
@@ -85,7 +87,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		status = oauth.AsError(err).Status
 	}
 	if q.client != nil {
-		q.client.RestrictOrigin(w.Header(), r, status)
+		e.CORS.Keep(w.Header(), r, q.client.ID, status)
 	}
 	if err != nil {
 		return err

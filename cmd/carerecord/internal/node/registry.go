@@ -97,6 +97,9 @@ func (n *Node) registry(ctx context.Context, who string, request ClientRequest) 
 		if answer.Clients[i] = withoutDigests(c); request.Verb == "export" {
 			answer.Clients[i].Secrets = nil
 		}
+		if request.Verb != "export" && request.Verb != "show" {
+			withoutLogos(answer.Clients[i])
+		}
 	}
 	if err != nil || len(answer.Clients) == 0 || request.Verb == "export" {
 		return answer, err
@@ -124,6 +127,15 @@ func withoutDigests(c *clients.Client) *clients.Client {
 	return &out
 }
 
+// withoutLogos removes the logos from a copy of a client. Their digests stay.
+func withoutLogos(c *clients.Client) {
+	if c.Logo = nil; c.Proposed != nil {
+		proposed := *c.Proposed
+		proposed.With.Logo = nil
+		c.Proposed = &proposed
+	}
+}
+
 func (n *Node) registryVerb(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
 	if n.smart == nil {
 		return ClientAnswer{}, errors.New("a store that is served with --auth off has no clients")
@@ -131,6 +143,12 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	r := n.smart.Clients
 	var c *clients.Client
 	var err error
+	switch request.Verb {
+	case "add", "change":
+		if request.Client == nil {
+			return ClientAnswer{}, fmt.Errorf("%s needs a client", request.Verb)
+		}
+	}
 	switch request.Verb {
 	case "list", "export":
 		all, err := r.List(ctx)
