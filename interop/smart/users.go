@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -153,20 +152,6 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 		s.register(u, r, person, id)
 	}
 	return err
-}
-
-// registering is how long the resources of a member of staff may take at a sign-in.
-const registering = 2 * time.Second
-
-// register makes the Practitioner of somebody who has signed in (SMART-442). Without it the person has no fhirUser, and nothing else is
-// missing (SMART-384): a failure is logged, and does not end the sign-in.
-func (s *Server) register(u *users, r *http.Request, person policy.Person, id signin.Identity) {
-	ctx, cancel := context.WithTimeout(r.Context(), registering)
-	defer cancel()
-	request := r.Header.Get(referenceHeader)
-	if err := u.directory.SignedIn(ctx, staff.SignIn{Person: person, User: id.User, Name: id.Claims[signin.ClaimName], Request: request, Address: address(r)}); err != nil {
-		s.cfg.Log.Warn("the resources of a member of staff could not be made: there may be no fhirUser", "request", request, "err", err)
-	}
 }
 
 // endRoles ends the grants of roles that a person who signs in does not have any more, so that they stay ended if the person gets the
