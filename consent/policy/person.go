@@ -95,8 +95,8 @@ func (p Person) sameIdentity(other Person) bool {
 		}
 		return kind
 	}
-	apart := p.Issuer != "" && other.Issuer != "" && p.Issuer != other.Issuer
-	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind) && !apart
+	differentIssuers := p.Issuer != "" && other.Issuer != "" && p.Issuer != other.Issuer
+	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind) && !differentIssuers
 }
 
 // check reports the mistakes of a person.
