@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"carerecord/consent/audit"
 	"carerecord/fhir"
@@ -104,8 +102,11 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return oauth.Unavailable(err)
 	}
-	target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+url.Values{"iss": {e.Base}, "launch": {handle}}.Encode(), "&")
-	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": target.String()})
+	link, err := Link(target, e.Base, handle)
+	if err != nil {
+		return err
+	}
+	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": link})
 }
 
 // unsupported refuses the parts of an announcement whose capabilities are off (SMART-006).
@@ -148,18 +149,14 @@ func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Clie
 }
 
 // launchURL returns the launch URL of a client (SMART-057, 122).
-func launchURL(c *clients.Client, requested string) (*url.URL, error) {
+func launchURL(c *clients.Client, requested string) (string, error) {
 	if requested == "" && len(c.LaunchURLs) == 1 {
 		requested = c.LaunchURLs[0]
 	}
 	if !slices.Contains(c.LaunchURLs, requested) {
-		return nil, inconsistent("launch_url is none of the client's")
+		return "", inconsistent("launch_url is none of the client's")
 	}
-	u, err := url.Parse(requested)
-	if err != nil {
-		return nil, inconsistent("launch_url is no URL")
-	}
-	return u, nil
+	return requested, nil
 }
 
 // inconsistent is the one refusal of every launch that does not fit together (SMART-127).
