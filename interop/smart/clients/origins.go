@@ -54,6 +54,12 @@ func (r *Registry) AllowsOrigin(ctx context.Context, origin, client string) (boo
 	}), err
 }
 
+// HasPage reports whether an address is an https one on a registered web origin of the client, of at most 2,000 characters.
+func (c *Client) HasPage(address string) bool {
+	u, err := plainURI(address)
+	return err == nil && u.Scheme == "https" && slices.Contains(c.Origins, u.Scheme+"://"+u.Host)
+}
+
 // RestrictOrigin takes the permission to read an answer from web pages of an origin that this client has not registered. Answers that
 // say that there is no client, that there are too many requests, or that the server is not available keep it (SMART-472).
 func (c *Client) RestrictOrigin(answer http.Header, r *http.Request, status int) {

@@ -46,6 +46,7 @@ type announcement struct {
 	Banner    *bool           `json:"need_patient_banner,omitempty"`
 	Intent    string          `json:"intent,omitempty"`
 	Tenant    string          `json:"tenant,omitempty"`
+	Style     string          `json:"style_url,omitempty"` // on a web origin of the launcher (SMART-131)
 }
 
 // Serve answers POST /oauth/launch.
@@ -63,6 +64,9 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := e.unsupported(&a); err != nil {
 		return err
+	}
+	if a.Style != "" && !launcher.HasPage(a.Style) {
+		return oauth.Refuse(oauth.InvalidRequest, "style_url must be an https address on a registered web origin of the launcher, of at most 2000 characters.")
 	}
 	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
 	if errors.Is(err, clients.ErrUnknown) {
@@ -89,7 +93,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return refused
 	}
 	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
-		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant}
+		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant, Style: a.Style}
 	switch err := e.Resolve(ctx, &l, client); {
 	case errors.Is(err, ErrInconsistent):
 		return inconsistent(err.Error())
@@ -115,7 +119,7 @@ func (e *Endpoint) unsupported(a *announcement) error {
 		sent             bool
 		name, capability string
 	}{{a.Patient != "" || a.NHSNumber != "", "patient", capabilities.ContextEHRPatient}, {a.Encounter != "", "encounter", capabilities.ContextEHREncounter},
-		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}} {
+		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}, {a.Style != "", "style_url", capabilities.ContextStyle}} {
 		if part.sent && !e.Capabilities.Has(part.capability) {
 			return oauth.Refuse(oauth.InvalidRequest, part.name+" is not supported here.")
 		}

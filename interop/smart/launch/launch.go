@@ -31,7 +31,8 @@ type Launch struct {
 	Banner       *bool           `json:"banner,omitempty"`
 	Intent       string          `json:"intent,omitempty"`
 	Tenant       string          `json:"tenant,omitempty"`
-	Ends         time.Time       `json:"ends"` // of the handle
+	Style        string          `json:"style,omitempty"` // address of the style of the launcher
+	Ends         time.Time       `json:"ends"`            // of the handle
 }
 
 // StatePrefix is the prefix of the State keys of handles.
