@@ -46,6 +46,7 @@ type serveCmd struct {
 	TrustedProxy []string `help:"Address or network of a proxy, such as 10.0.0.7 or 10.1.0.0/16, whose X-Forwarded-For names the client for limits and the audit trail; repeat the flag for more. Of other peers the header has no effect."`
 
 	SmartWithout []string `name:"smart-without" help:"A capability of SMART that is switched off, such as launch-ehr or client-public; repeat the flag for more. It is not advertised, and nothing of it works."`
+	SmartWith    []string `name:"smart-with" help:"A capability of SMART that is off by default and is switched on: context-style; repeat the flag for more."`
 
 	Lease time.Duration `help:"How long a MongoDB record stays locked after its server was killed. The server renews the lease three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
 }
@@ -85,6 +86,9 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 	var err error
 	if cfg.Capabilities, err = capabilities.Without(c.SmartWithout...); err != nil {
 		all = append(all, fmt.Errorf("--smart-without: %w", err))
+	}
+	if cfg.Capabilities, err = cfg.Capabilities.With(c.SmartWith...); err != nil {
+		all = append(all, fmt.Errorf("--smart-with: %w", err))
 	}
 	if cfg.TrustedProxies, err = node.ParseProxies(c.TrustedProxy); err != nil {
 		all = append(all, fmt.Errorf("--trusted-proxy: %w", err))

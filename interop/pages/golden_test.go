@@ -44,7 +44,7 @@ func states() []state {
 	kept := full
 	kept.Chosen = &pages.Choice{Allow: true, Writes: []string{"Observation"}, Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory"}, Narrow: true}}}
 	list := []pages.App{
-		{Value: "g1", Name: "Diary", Logo: "/pages/logos/1.png", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Several: true},
+		{Value: "g1", Name: "Diary", Logo: "/pages/logos/1.png", Publisher: "Diary Ltd", Person: "Ann Example", Groups: []pages.Group{{Type: "Patient"}, {Type: "*"}}, Writes: []string{"Observation", "*"}, Since: day, LastUsed: day, Until: day.AddDate(1, 0, 0), Offline: true, Opens: true, Several: true},
 		{Value: "g2", Name: "Steps", Publisher: "Steps Ltd", Person: "Ben Example", Groups: []pages.Group{{Type: "Observation", Categories: []string{"laboratory", "vital-signs"}, Narrow: true}, {Type: "Condition", Narrow: true}, {Type: "DocumentReference", Categories: []string{"clinical-note"}}}, Since: day},
 		{Value: "g3", Name: "Diary", Groups: []pages.Group{{Type: "Patient"}}, Since: day.Add(time.Hour), Several: true},
 	}
@@ -74,12 +74,13 @@ func states() []state {
 		{"consent-everything", everything, in},
 		{"consent-nothing", refused, in},
 		{"consent-kept", kept, in},
-		{"apps", pages.Apps{Action: "/apps", List: list, Sessions: "/sessions"}, signedIn},
+		{"apps", pages.Apps{Action: "/apps", Open: "/apps/open", List: list, Sessions: "/sessions"}, signedIn},
 		{"apps-stopped", pages.Apps{Action: "/apps", Stopped: "Steps"}, signedIn},
 		{"reminder", pages.Reminder{Action: "/oauth/reminder", List: list[:1]}, in},
 		{"reminder-staff", pages.Reminder{Action: "/my/sessions/reminder", Staff: true, List: list}, signedIn},
 		{"sessions", pages.SessionList{Action: "/sessions", Apps: "/apps", List: []pages.BrowserSession{{Value: "s1", Started: day, LastUsed: day, Current: true}, {Value: "s2", Started: day, LastUsed: day}}}, signedIn},
 		{"back", pages.Back{App: "Steps", Path: "/oauth/transaction/1/app"}, pages.Options{}},
+		{"back-opens", pages.Back{App: "Steps", Path: "/my/apps/open/1/app", Opens: true}, pages.Options{}},
 		{"signed-out", pages.SignedOut{}, pages.Options{}},
 		{"home", pages.Home{Developers: "/developers", EHR: "http://localhost:8080/ehr/", App: "http://localhost:8080/app/start.html", People: []pages.HomePerson{{Name: "Dr Ann", Role: "Consultant", Organisation: "Hospital"}, {Name: "Ben"}},
 			Clients: []pages.HomeClient{{ID: "demo", Name: "Sample app", Kind: "public", Scopes: "patient/*.rs", Rights: "__launch"}}, Tokens: []pages.HomePerson{{Name: "Cleo", Role: "Clerk"}}, Requests: []pages.HomeRequest{{Text: "GET /fhir/metadata", Path: "/fhir/metadata"}, {Text: "GET /fhir/Patient"}}}, pages.Options{}},

@@ -116,8 +116,9 @@ const (
 
 // Back says that the browser goes back to an app. It goes by itself, to the path, if the answer has the header Refresh.
 type Back struct {
-	App  string
-	Path string
+	App   string
+	Path  string
+	Opens bool // the app is opened from our pages
 }
 
 // SignedOut says that a session has ended.
@@ -136,6 +137,7 @@ type App struct {
 	LastUsed  time.Time // zero: never
 	Until     time.Time // zero: until the sign-out
 	Offline   bool      // access without the person
+	Opens     bool      // the reader can open the app from the page
 	Several   bool      // the list has other entries of the app, so the button says when it was allowed
 }
 
@@ -143,6 +145,7 @@ type App struct {
 // field "grant".
 type Apps struct {
 	Action  string
+	Open    string // path of the forms that open an app, which post the field "grant"
 	List    []App
 	Stopped string // name of the app that was just stopped, or empty
 	// Sessions is the path of the page SessionList, for a link; empty: none.

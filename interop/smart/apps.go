@@ -53,7 +53,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if person, ok := s.cfg.Policy.Person(current.Account); ok && !person.SignsInAs(current.Issuer, current.Subject) {
 		return pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
 	}
-	page := pages.Apps{Action: AppsPath, Sessions: sessionsPath}
+	page := pages.Apps{Action: AppsPath, Open: openPath, Sessions: sessionsPath}
 	if r.Method == http.MethodPost {
 		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 			return err
@@ -153,7 +153,7 @@ func (s *Server) app(r *http.Request, g *grants.Listed) (pages.App, error) {
 	}
 	groups, writes, _ := screen.Offer(set, s.users.pages.Catalogue())
 	app := pages.App{Value: g.ID, Name: client.Name, Publisher: client.Publisher, Since: g.Made, LastUsed: g.LastUsed, Until: g.Ends, Writes: writes}
-	app.Logo = s.Clients.LogoPath(client)
+	app.Logo, app.Opens = s.Clients.LogoPath(client), g.Purpose == ownPurpose && s.opens(client)
 	if g.Online {
 		app.Until = time.Time{}
 	}

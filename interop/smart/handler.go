@@ -92,6 +92,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:
 		return u.pages.Handle(s.serveApps)
+	case path == openPath, strings.HasPrefix(path, openPath+"/"):
+		return u.pages.Handle(s.serveOpen)
 	case path == DevelopersPath:
 		return u.pages.Handle(s.serveDevelopers)
 	case path == TextsPath:

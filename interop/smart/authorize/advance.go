@@ -141,6 +141,8 @@ func kindOf(c *clients.Client, l *launch.Launch) session.Kind {
 	switch {
 	case l == nil && c.Governs():
 		return session.Administrator
+	case l != nil && l.Own:
+		return session.Patient
 	case l != nil || len(c.Audience) == 1 && c.Audience[0] != clients.ForPatients:
 		return session.Staff
 	case len(c.Audience) == 1:

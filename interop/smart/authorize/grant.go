@@ -111,7 +111,7 @@ func (e *Endpoint) setContext(g *grants.Grant, p *progress, set scopes.Set) {
 	if l == nil {
 		return
 	}
-	g.Launched, g.Encounter, g.FHIR, g.Banner, g.Intent, g.Tenant = true, l.Encounter, l.FHIR, l.Banner, l.Intent, l.Tenant
+	g.Launched, g.Encounter, g.FHIR, g.Banner, g.Intent, g.Tenant, g.Style = true, l.Encounter, l.FHIR, l.Banner, l.Intent, l.Tenant, l.Style
 }
 
 // setUser sets what the client learns of who the user is; with fhirUser the role of staff too, in fhirContext (SMART-383). A user without a resource has no fhirUser (SMART-384), and one of whom no name is

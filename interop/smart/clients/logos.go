@@ -31,7 +31,7 @@ func (c *Client) sealLogo() error {
 
 // LogoPath returns the path of the logo of a client that is served now; "" for none.
 func (r *Registry) LogoPath(c *Client) string {
-	if c.LogoDigest == "" || !r.serves(c) {
+	if c.LogoDigest == "" || !r.Serves(c) {
 		return ""
 	}
 	return LogoPath + c.LogoDigest + ".png"
@@ -45,7 +45,7 @@ func (r *Registry) Logo(ctx context.Context, digest string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(c *Client) bool { return c.LogoDigest == digest && r.serves(c) })
+	i := slices.IndexFunc(all, func(c *Client) bool { return c.LogoDigest == digest && r.Serves(c) })
 	if i < 0 || digest == "" {
 		return nil, ErrUnknown
 	}

@@ -52,3 +52,9 @@ func (r *Registry) AllowsOrigin(ctx context.Context, origin, client string) (boo
 		return (client == "" || c.ID == client) && slices.Contains(c.Origins, origin) && c.Serves(now)
 	}), err
 }
+
+// HasPage reports whether an address is an https one on a registered web origin of the client, of at most 2,000 characters.
+func (c *Client) HasPage(address string) bool {
+	u, err := plainURI(address)
+	return err == nil && u.Scheme == "https" && slices.Contains(c.Origins, u.Scheme+"://"+u.Host)
+}

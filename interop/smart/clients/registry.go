@@ -54,14 +54,14 @@ func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
 // Serving returns a client whose requests are served now; ErrUnknown for any other (SMART-050).
 func (r *Registry) Serving(ctx context.Context, id string) (*Client, error) {
 	c, err := r.Get(ctx, id)
-	if err == nil && !r.serves(c) {
+	if err == nil && !r.Serves(c) {
 		return nil, ErrUnknown
 	}
 	return c, err
 }
 
-// serves reports whether requests of a client are served now.
-func (r *Registry) serves(c *Client) bool {
+// Serves reports whether requests of a client are served now.
+func (r *Registry) Serves(c *Client) bool {
 	return c.Serves(r.Ledger.Now()) && (r.ServesKind == nil || r.ServesKind(c.Kind))
 }
 

@@ -59,6 +59,7 @@ type Context struct {
 	Banner    *bool           `json:"banner,omitempty"`
 	Intent    string          `json:"intent,omitempty"`
 	Tenant    string          `json:"tenant,omitempty"`
+	Style     string          `json:"style,omitempty"` // address of the style of the launcher
 	// Launched: the context comes from the launch of an EHR.
 	Launched bool `json:"launched,omitempty"`
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"carerecord/consent/audit"
 	"carerecord/fhir"
@@ -48,7 +46,8 @@ type announcement struct {
 	Banner    *bool           `json:"need_patient_banner,omitempty"`
 	Intent    string          `json:"intent,omitempty"`
 	Tenant    string          `json:"tenant,omitempty"`
-	Purpose   string          `json:"purpose,omitempty"` // of use: one code
+	Purpose   string          `json:"purpose,omitempty"`   // of use: one code
+	Style     string          `json:"style_url,omitempty"` // on a web origin of the launcher (SMART-131)
 }
 
 // Serve answers POST /oauth/launch.
@@ -66,6 +65,9 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := e.unsupported(&a); err != nil {
 		return err
+	}
+	if a.Style != "" && !launcher.HasPage(a.Style) {
+		return oauth.Refuse(oauth.InvalidRequest, "style_url must be an https address on a registered web origin of the launcher, of at most 2000 characters.")
 	}
 	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
 	if errors.Is(err, clients.ErrUnknown) {
@@ -94,7 +96,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return refused
 	}
 	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
-		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant, Purpose: a.Purpose}
+		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant, Purpose: a.Purpose, Style: a.Style}
 	switch err := e.Resolve(ctx, &l, client); {
 	case errors.Is(err, ErrInconsistent):
 		return inconsistent(err.Error())
@@ -107,8 +109,11 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return oauth.Unavailable(err)
 	}
-	target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+url.Values{"iss": {e.Base}, "launch": {handle}}.Encode(), "&")
-	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": target.String()})
+	link, err := Link(target, e.Base, handle)
+	if err != nil {
+		return err
+	}
+	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": link})
 }
 
 // unsupported refuses the parts of an announcement whose capabilities are off (SMART-006).
@@ -117,7 +122,7 @@ func (e *Endpoint) unsupported(a *announcement) error {
 		sent             bool
 		name, capability string
 	}{{a.Patient != "" || a.NHSNumber != "", "patient", capabilities.ContextEHRPatient}, {a.Encounter != "", "encounter", capabilities.ContextEHREncounter},
-		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}} {
+		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}, {a.Style != "", "style_url", capabilities.ContextStyle}} {
 		if part.sent && !e.Capabilities.Has(part.capability) {
 			return oauth.Refuse(oauth.InvalidRequest, part.name+" is not supported here.")
 		}
@@ -151,18 +156,14 @@ func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Clie
 }
 
 // launchURL returns the launch URL of a client (SMART-057, 122).
-func launchURL(c *clients.Client, requested string) (*url.URL, error) {
+func launchURL(c *clients.Client, requested string) (string, error) {
 	if requested == "" && len(c.LaunchURLs) == 1 {
 		requested = c.LaunchURLs[0]
 	}
 	if !slices.Contains(c.LaunchURLs, requested) {
-		return nil, inconsistent("launch_url is none of the client's")
+		return "", inconsistent("launch_url is none of the client's")
 	}
-	u, err := url.Parse(requested)
-	if err != nil {
-		return nil, inconsistent("launch_url is no URL")
-	}
-	return u, nil
+	return requested, nil
 }
 
 // inconsistent is the one refusal of every launch that does not fit together (SMART-127).
