@@ -192,6 +192,9 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 				for _, f := range configure {
 					f(&cfg)
 				}
+				if cfg.Unidentified != nil {
+					c.Unidentified = cfg.Unidentified
+				}
 				as, err = smart.New(cfg)
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))

@@ -26,7 +26,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	result, err := e.Auth.Checked(r.Context(), r, form, w.Header().Get("X-Request-Id"))
+	result, err := e.Auth.Checked(r.Context(), clientauth.Attempt{Request: r, Form: form, ID: w.Header().Get("X-Request-Id"), Event: "client-refused"})
 	if err != nil {
 		return err
 	}
