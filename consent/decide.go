@@ -24,6 +24,12 @@ const (
 	accessSystemSuffix = "/CodeSystem/access"
 )
 
+// Codes returns the codes that details.coding of an OperationOutcome may have for a request that was refused or not carried out. Each has a line on
+// the page for developers (SMART-010).
+func Codes() []string {
+	return []string{PurposeRefused, FlowNotApproved, NoAgreement, RoleNotAllowed, ScopeNotGranted, NoRelationship, NoPatientConsent, NotStored, MayBeStored}
+}
+
 // decision is the state of a request while its steps run.
 type decision struct {
 	guard *Guard

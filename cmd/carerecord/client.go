@@ -15,6 +15,7 @@ import (
 	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/logo"
 )
 
 // clientCmd has the commands for the registry of client applications (SMART-051).
@@ -27,12 +28,14 @@ type clientCmd struct {
 	Suspend clientVerbCmd    `cmd:"" help:"Stop a client. All its tokens end at once."`
 	Resume  clientVerbCmd    `cmd:"" help:"Serve a suspended client again. Its earlier tokens stay ended."`
 
-	RotateSecret clientVerbCmd    `cmd:"" help:"Print a new secret, this once. The one before is valid for another week."`
-	SetKeys      clientSetKeysCmd `cmd:"" help:"Propose other keys of a client."`
-	RevokeTokens clientVerbCmd    `cmd:"" help:"End all tokens of a client at once."`
-	EndGrants    clientEndCmd     `cmd:"" help:"End all tokens of an organisation, of a user or of everybody at once."`
-	Export       clientListCmd    `cmd:"" help:"Print all clients as JSON, for import. Secrets are not in it."`
-	Import       clientImportCmd  `cmd:"" help:"Propose the clients of an exported file, under their ids, after a store was restored."`
+	RotateSecret clientVerbCmd      `cmd:"" help:"Print a new secret, this once. The one before is valid for another week."`
+	SetKeys      clientSetKeysCmd   `cmd:"" help:"Propose other keys of a client."`
+	RevokeTokens clientVerbCmd      `cmd:"" help:"End all tokens of a client at once."`
+	Approvals    clientApprovalsCmd `cmd:"" help:"List what organisations have approved for their staff, who then see no consent screen."`
+	Withdraw     clientWithdrawCmd  `cmd:"" help:"Withdraw the approval of an organisation. The grants that were made without a screen end at once."`
+	EndGrants    clientEndCmd       `cmd:"" help:"End all tokens of an organisation, of a user or of everybody at once."`
+	Export       clientListCmd      `cmd:"" help:"Print all clients as JSON, for import. Secrets are not in it."`
+	Import       clientImportCmd    `cmd:"" help:"Propose the clients of an exported file, under their ids, after a store was restored."`
 }
 
 // clientFlags are those of every command for clients.
@@ -76,6 +79,9 @@ func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
 			fmt.Fprintf(w, "! %s: %s\n", c.ID, notice)
 		}
 	}
+	if err := printApprovals(w, answer.Approvals); err != nil {
+		return err
+	}
 	for _, id := range answer.LeftOut {
 		fmt.Fprintf(w, "left out, registered already or not by this command: %s\n", id)
 	}
@@ -99,17 +105,17 @@ type clientAddCmd struct {
 	Scopes       string       `help:"The widest scopes that it may have."`
 	Purpose      []string     `help:"Purpose of use: PATRQT for an app of patients, TREAT for staff and their systems, HOPERAT for operators and administrators; repeat the flag for more."`
 	Organisation string       `help:"ODS code of the organisation that runs it."`
-	Right        []string     `help:"__introspect, __launch, or __clients for an app of administrators."`
+	Right        []string     `help:"__introspect, __launch, or __clients and __apps for an app of administrators."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
 	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, with the dot at its end: xac02.lab."`
 	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
 
-	Confirmed       bool     `help:"An app for staff: its scopes are approved with the registration until its review, so people are not asked."`
 	Intent          []string `help:"Intent that a launch may name; repeat the flag for more."`
 	NoPatientChoice bool     `help:"A launch without a patient is refused where the app needs one: nobody chooses."`
 	Contact         string   `help:"Whom to ask about the app."`
 	TermsURL        string   `name:"terms-url" help:"Address of its terms."`
 	PrivacyURL      string   `name:"privacy-url" help:"Address of its privacy notice."`
+	Logo            string   `help:"File of the image that people see beside its name: PNG, JPEG or GIF, at most 256 KB and 2048 pixels a side." type:"existingfile"`
 
 	Evidence      map[string]string `help:"Reference of a proof, such as dtac=…; repeat the flag for more: dtac, dcb0129, dspt, dpia." placeholder:"NAME=REFERENCE"`
 	AgreementEnds time.Time         `help:"Day on which the agreement with its maker ends." format:"2006-01-02"`
@@ -123,7 +129,7 @@ type clientAddCmd struct {
 func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
 		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, KeysURL: c.KeysURL,
-		Confirmed: c.Confirmed, Intents: c.Intent, NoPatientChoice: c.NoPatientChoice, Contact: c.Contact, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
+		Intents: c.Intent, NoPatientChoice: c.NoPatientChoice, Contact: c.Contact, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
 		Evidence: c.Evidence, AgreementEnds: c.AgreementEnds, Review: c.Review}
 	if made.Offline = clients.OfflineByDefault(&made); c.Offline != nil {
 		made.Offline = *c.Offline
@@ -141,7 +147,26 @@ func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 		}
 		made.Keys = bytes.TrimSpace(keys)
 	}
+	if err := readLogo(&made, c.Logo); err != nil {
+		return err
+	}
 	return c.send(ctx, out, node.ClientRequest{Verb: "add", Client: &made})
+}
+
+// readLogo gives a registration the logo of a file; it does nothing for an empty name.
+func readLogo(c *clients.Client, file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("read the logo: %w", err)
+	}
+	defer f.Close()
+	if c.Logo, err = io.ReadAll(io.LimitReader(f, logo.MaxBytes+1)); err != nil { // the registry refuses one that is longer
+		return fmt.Errorf("read the logo: %w", err)
+	}
+	return nil
 }
 
 // readClient reads a registration. A member that it does not have is an error.
@@ -205,12 +230,16 @@ type clientChangeCmd struct {
 	clientFlags
 	ID   string `arg:"" help:"Id of the client."`
 	File string `arg:"" help:"JSON file with the whole registration." type:"existingfile"`
+	Logo string `help:"File of another image that people see beside its name: PNG, JPEG or GIF, at most 256 KB and 2048 pixels a side." type:"existingfile"`
 }
 
 // Run proposes it.
 func (c *clientChangeCmd) Run(ctx context.Context, out io.Writer) error {
 	with, err := readClient(c.File)
 	if err != nil {
+		return err
+	}
+	if err := readLogo(&with, c.Logo); err != nil {
 		return err
 	}
 	return c.send(ctx, out, node.ClientRequest{Verb: "change", ID: c.ID, Client: &with})

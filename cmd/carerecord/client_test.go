@@ -127,8 +127,8 @@ func runVerbs(t *testing.T, dir string) {
 	wantText("add --json", client("approve", "--json", backend, gjson.Get(asJSON, "digest").Str), `"status": "active"`)
 
 	staff := gjson.Get(client("add", "--json", "--name", "Chart", "--kind", "public", "--redirect", "https://app.example/back", "--launch-url", "https://app.example/launch", "--audience", "clinician", "--purpose", "TREAT", "--scopes", "user/*.rs",
-		"--confirmed", "--review", "2099-01-01", "--intent", "reconcile-medications", "--intent", "order", "--no-patient-choice", "--contact", "help desk", "--terms-url", "https://app.example/terms", "--privacy-url", "https://app.example/privacy"), "clients.0.id").Str
-	for member, want := range map[string]string{"confirmed": "true", "intents": `["reconcile-medications","order"]`, "noPatientChoice": "true", "contact": `"help desk"`, "termsURL": `"https://app.example/terms"`,
+		"--review", "2099-01-01", "--intent", "reconcile-medications", "--intent", "order", "--no-patient-choice", "--contact", "help desk", "--terms-url", "https://app.example/terms", "--privacy-url", "https://app.example/privacy"), "clients.0.id").Str
+	for member, want := range map[string]string{"intents": `["reconcile-medications","order"]`, "noPatientChoice": "true", "contact": `"help desk"`, "termsURL": `"https://app.example/terms"`,
 		"privacyURL": `"https://app.example/privacy"`, "offline": "false"} {
 		if got := gjson.Get(client("show", staff), "@ugly|"+member).Raw; got != want {
 			t.Errorf("show of an app for staff: %s is %s, want %s", member, got, want)
@@ -148,6 +148,23 @@ func runVerbs(t *testing.T, dir string) {
 	approve(changed)
 	wantText("change, approved", client("show", id), "https://app.example/other")
 
+	// SMART-067: the image is proposed with the rest, and what is stored is a PNG of the server's own.
+	picture := file("logo.gif", "GIF87a\x01\x00\x01\x00\x80\x00\x00\xff\x00\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;")
+	approve(client("change", id, file("client.json", client("show", id)), "--logo", picture))
+	if got := client("show", id); !strings.HasPrefix(gjson.Get(got, "logo").Str, "iVBORw0KGgo") || len(gjson.Get(got, "logoDigest").Str) != 64 {
+		t.Errorf("SMART-055: show of a client with a logo: got %s", got)
+	}
+	if got := client("list", "--json"); gjson.Get(got, `clients.#(id=="`+id+`").logo`).Exists() || gjson.Get(got, `clients.#(id=="`+id+`").logoDigest`).Str == "" {
+		t.Errorf("SMART-055: list --json: got %s", got)
+	}
+	added = client("add", "--name", "Drawn", "--kind", "public", "--redirect", "https://app.example/back", "--audience", "patient", "--purpose", "PATRQT", "--scopes", "patient/*.rs", "--logo", picture)
+	drawn := approve(added)
+	wantText("add --logo", client("show", drawn), `"logo": "iVBORw0KGgo`)
+	svg := []string{"client", "add", "--store", "pebble:" + dir, "--name", "Drawn", "--kind", "public", "--redirect", "https://app.example/back", "--audience", "patient", "--purpose", "PATRQT", "--scopes", "patient/*.rs", "--logo", file("logo.svg", "<svg/>")}
+	if err := run(t.Context(), svg, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "PNG, JPEG or GIF") {
+		t.Errorf("SMART-067: add with an SVG: got %v", err)
+	}
+
 	secret := strings.TrimSpace(client("rotate-secret", id))
 	if !strings.HasPrefix(secret, "cr_") || strings.ContainsAny(secret, " \n") {
 		t.Errorf("rotate-secret: got %q", secret)
@@ -159,6 +176,11 @@ func runVerbs(t *testing.T, dir string) {
 	if got := client("show", backend); gjson.Get(got, "keysURL").Str != "https://backend.example/keys" || gjson.Get(got, "keys").Exists() {
 		t.Errorf("SMART-058: set-keys --url: got %s", got)
 	}
+	// SMART-220: approving needs an administrator who has signed in.
+	wantText("approvals", client("approvals", "--organisation", "XAC01")+client("approvals", "--json"), "{}")
+	if err := run(t.Context(), []string{"client", "withdraw", staff, "--store", "pebble:" + dir, "--organisation", "XAC01"}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "has not approved") {
+		t.Errorf("SMART-220: a withdrawal of nothing: got %v", err)
+	}
 	wantText("suspend", client("suspend", id), id+"  suspended")
 	wantText("resume", client("resume", id), id+"  active")
 	wantText("revoke-tokens", client("revoke-tokens", id), id+"  active")
@@ -169,6 +191,9 @@ func runVerbs(t *testing.T, dir string) {
 		t.Errorf("SMART-402: the end of an unknown grant: got %v", err)
 	}
 	exported := client("export")
+	if gjson.Get(exported, `clients.#(id=="`+drawn+`").logo`).Str == "" {
+		t.Errorf("export has no logo: %s", exported)
+	}
 	if gjson.Get(exported, `clients.#(id=="`+id+`").secrets`).Exists() || strings.Contains(exported, secret) {
 		t.Errorf("export has secrets: %s", exported)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"carerecord/interop/smart/capabilities"
 )
 
 // parse parses a command line as run does.
@@ -152,17 +154,16 @@ func TestConfigFileMistakes(t *testing.T) {
 // TestServeMistakes: all mistakes in the settings of serve are listed at once, before anything is
 // opened.
 func TestServeMistakes(t *testing.T) {
-	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond}).config()
+	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond, SmartWithout: []string{"none"}, SmartWith: []string{"launch-ehr"}}).config()
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	for _, part := range []string{"--listen", "--store", "--public-url", "--demo", "--lease"} {
+	for _, part := range []string{"--listen", "--store", "--public-url", "--demo", "--lease", "--smart-without", "--smart-with"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("got %q, want it to name %s", err, part)
 		}
 	}
 	for _, c := range []serveCmd{
-		{Listen: "0.0.0.0:80", Store: "pebble:x", Auth: "off", Lease: time.Second},
 		{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second},
 	} {
 		if _, err := c.config(); err == nil {
@@ -170,7 +171,8 @@ func TestServeMistakes(t *testing.T) {
 		}
 	}
 	good := serveCmd{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second, PublicURL: "https://h/", Keys: "k", Policy: "p"}
-	if _, err := good.config(); err != nil {
+	good.SmartWith = []string{capabilities.ContextStyle}
+	if cfg, err := good.config(); err != nil || !cfg.Capabilities.Has(capabilities.ContextStyle) {
 		t.Errorf("good settings: %v", err)
 	}
 }

@@ -22,6 +22,8 @@ func TestOtherPages(t *testing.T) {
 	b.sees("bad-request", "h1")
 	b.open(w.site + "/developers")
 	b.sees("developers", "#frames")
+	b.open(w.site + "/developers/texts")
+	b.sees("texts", "h1")
 	b.open(w.authorization("prompt", "login"))
 	b.click("main button[type=submit]")
 	b.sees("kind-unanswered", ".nhsuk-error-summary")

@@ -143,7 +143,7 @@ func (w *world) openRecord(t *testing.T) http.Handler {
 				Log: slog.New(slog.DiscardHandler), Epoch: &ledger.Epoch{}, SampleKey: sample, Demo: true, Failures: 600, EHR: w.examples + examples.EHRPath, App: w.examples + examples.StartPath})
 			w.must(err)
 			w.must(w.smart.Import(t.Context(), "test"))
-			c.Verify, c.AllowsOrigin = w.smart.Verify, w.smart.Clients.AllowsOrigin
+			c.Verify, c.CORS = w.smart.Verify, w.smart.CORS
 		}})
 	fhir := s.Handler()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -196,7 +196,7 @@ func (w *world) openExamples() http.Handler {
 	}
 	w.client = "other"
 	w.must(w.smart.Clients.Import(w.Context(), "test", clients.Client{ID: w.client, Name: "The other app", Kind: clients.Public, Audience: []string{clients.ForPatients, clients.ForClinicians}, Purposes: []string{"PATRQT", "TREAT"},
-		Scopes: "patient/*.rs", Offline: true, RedirectURIs: []string{w.other + "/back"}}))
+		Scopes: "patient/*.rs", Offline: true, RedirectURIs: []string{w.other + "/back"}, LaunchURLs: []string{w.other + "/launch"}, Logo: drawn(w)}))
 	launcher, err := ehr.New(ehr.Config{Record: w.site + "/fhir", ClientID: examples.EHRClient, Key: key, KeyID: "k", App: ehr.App{ClientID: examples.StaffApp, Name: "the example app"},
 		Users: []ehr.User{{Name: "doctor", Role: "Consultant"}}, Patients: []ehr.Patient{{ID: "t1.ann", Name: "Ann Other", BirthDate: "1960-01-02", Encounters: []ehr.Encounter{{ID: "t1.visit", Text: "today"}}}}})
 	w.must(err)
@@ -210,7 +210,7 @@ func (w *world) serveOther(rw http.ResponseWriter, r *http.Request) {
 	case "/frame":
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprintf(rw, "<!DOCTYPE html><title>Frame</title><h1>Around</h1><iframe title=inside src=%q></iframe>", r.URL.Query().Get("of"))
-	case "/back":
+	case "/back", "/launch":
 		rw.Header().Set("Location", w.end.URL+"/end?"+r.URL.RawQuery)
 		rw.WriteHeader(http.StatusFound)
 	default:

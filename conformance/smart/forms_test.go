@@ -211,7 +211,7 @@ func TestSMART165(t *testing.T) {
 	b.browseAs("ann")
 	b.ask("app", "patient/Condition.rs")
 	paths := []string{"/", "/my/apps", "/my/sessions", "/my/sign-out", "/browse/", "/browse/sign-in", "/browse/patient/Patient", "/oauth/authorize", b.at, "/oauth/callback/sample-patients", "/oauth/sign-in-keys.json",
-		"/pages/language", "/sample-sign-in/sample-patients/authorize", "/developers", "/none", "/oauth/none"}
+		"/pages/language", "/sample-sign-in/sample-patients/authorize", "/developers", "/developers/texts", "/none", "/oauth/none"}
 	for _, path := range paths {
 		for _, name := range []string{"next", "return", "return_to", "returnTo", "url", "redirect", "redirect_uri", "redirect_url", "continue", "target", "dest", "goto", "service", "RelayState", "back", "post_logout_redirect_uri"} {
 			for _, value := range []string{"https://evil.example/x", "//evil.example/x", "/\\evil.example", "javascript:alert(1)"} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent"
 	"carerecord/interop/smart/oauth"
 )
 
@@ -59,15 +60,32 @@ func TestErrorURI(t *testing.T) {
 	if page.code != 200 || !strings.Contains(page.text, `id="`+fragment+`"`) {
 		t.Fatalf("SMART-010: got %d %.300s", page.code, page.text)
 	}
+	page.text = strings.ReplaceAll(page.text, "<wbr>", "") // where a line may break
 	configuration := read(w.do(w.request("GET", base+"/.well-known/smart-configuration", "")))
 	for _, capability := range gjson.Get(configuration.text, "capabilities").Array() {
 		if !strings.Contains(page.text, "<code>"+capability.Str+"</code>") {
 			t.Errorf("SMART-010: the page does not have %s", capability.Str)
 		}
 	}
-	for _, code := range oauth.Codes() {
-		if !strings.Contains(page.text, "<code>"+code+"</code>") {
-			t.Errorf("SMART-010: the page does not have %s", code)
+	for _, code := range append(oauth.Codes(), consent.Codes()...) {
+		_, line, _ := strings.Cut(page.text, "<code>"+code+`</code></dt><dd class="nhsuk-summary-list__value">`)
+		if line == "" || strings.HasPrefix(line, "<") {
+			t.Errorf("SMART-010: the page has no line for %s", code)
+		}
+	}
+	addresses := 0
+	gjson.Parse(configuration.text).ForEach(func(name, value gjson.Result) bool {
+		if strings.HasPrefix(value.Str, site) {
+			addresses++
+			if !strings.Contains(page.text, "<code>"+name.Str+`</code></dt><dd class="nhsuk-summary-list__value"><code>`+value.Str+"</code>") {
+				t.Errorf("SMART-010: the page does not have the address %s of %s", value.Str, name.Str)
+			}
+		}
+		return true
+	})
+	for _, address := range []string{base, site + "/oauth/launch"} {
+		if addresses < 6 || !strings.Contains(page.text, "<code>"+address+"</code>") {
+			t.Errorf("SMART-010: the page does not have %s, or the configuration has %d addresses", address, addresses)
 		}
 	}
 	for _, one := range []string{"15 min", "60 s", "365 d", "65536", "<code>clinical-status</code>"} {

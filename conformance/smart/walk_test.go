@@ -60,19 +60,23 @@ func one[T any](w *walk, list []T) T { return list[w.IntN(len(list))] }
 
 // step is one thing that a person, a client, an operator or an attacker does. It does nothing where it makes no sense.
 type step struct {
-	name    string
-	weight  int
-	do      func(*walk)
-	forgets bool // it may end the tokens of the EHR
+	name   string
+	weight int
+	do     func(*walk)
+}
+
+// endsTokens reports whether a step may end the tokens of the EHR.
+func (s step) endsTokens() bool {
+	return slices.Contains([]string{"suspend", "resume", "end all", "clock"}, s.name)
 }
 
 func steps() []step {
 	return []step{
-		{"open", 14, (*walk).open, false}, {"open wrongly", 4, (*walk).openWrongly, false}, {"answer", 40, (*walk).answer, false}, {"old form", 8, (*walk).oldForm, false}, {"return", 8, (*walk).returnTo, false},
-		{"sign out", 2, (*walk).signOut, false}, {"stop", 2, (*walk).stop, false},
-		{"exchange", 20, (*walk).exchangeCode, false}, {"exchange at once", 2, (*walk).exchangeAtOnce, false}, {"refresh", 14, (*walk).refreshToken, false}, {"revoke", 3, (*walk).revoke, false}, {"introspect", 3, (*walk).introspect, false},
-		{"announce", 5, (*walk).announceLaunch, false}, {"backend", 1, (*walk).credentials, false},
-		{"suspend", 1, (*walk).suspend, true}, {"resume", 2, (*walk).resume, true}, {"end all", 1, (*walk).endAll, true}, {"clock", 3, (*walk).clock, true},
+		{"open", 14, (*walk).open}, {"open wrongly", 4, (*walk).openWrongly}, {"answer", 40, (*walk).answer}, {"old form", 8, (*walk).oldForm}, {"return", 8, (*walk).returnTo},
+		{"sign out", 2, (*walk).signOut}, {"stop", 2, (*walk).stop},
+		{"exchange", 20, (*walk).exchangeCode}, {"exchange at once", 2, (*walk).exchangeAtOnce}, {"refresh", 14, (*walk).refreshToken}, {"revoke", 3, (*walk).revoke}, {"introspect", 3, (*walk).introspect},
+		{"announce", 5, (*walk).announceLaunch}, {"backend", 1, (*walk).credentials},
+		{"suspend", 1, (*walk).suspend}, {"resume", 2, (*walk).resume}, {"end all", 1, (*walk).endAll}, {"approve", 2, (*walk).approveApp}, {"clock", 3, (*walk).clock},
 	}
 }
 
@@ -98,7 +102,7 @@ func (w *walk) run(n int) {
 		}
 		w.log = append(w.log, all[i].name)
 		all[i].do(w)
-		if all[i].forgets {
+		if all[i].endsTokens() {
 			w.own = nil
 		}
 		if w.check(w.IntN(8) == 0); w.Failed() {
@@ -208,6 +212,11 @@ func (c walks) walk(t *testing.T, shared *world, seed uint64, number int, total 
 			ids: shared.ids, secrets: shared.secrets, requests: int(seed)<<24 + number<<23}
 	}
 	w := &walk{world: own, Rand: rand.New(rand.NewPCG(seed, uint64(number))), model: newModel(c.walkers > 1)}
+	signer, err := own.smart[0].Clients.Get(t.Context(), own.ids["signer"])
+	own.must(err)
+	for _, a := range signer.ByOrganisations {
+		w.approvals[a.Organisation] = a.Ends
+	}
 	defer func() {
 		if t.Failed() {
 			t.Logf("CARERECORD_WALK_SEED=%d repeats this walk on a %s store; its steps:\n%s", seed, c.engine, strings.Join(w.log, "\n"))

@@ -9,7 +9,12 @@ type Developers struct {
 	Parameters    []TypeParameters
 	Lives         []DeveloperValue
 	Limits        []DeveloperValue
-	Errors        []string
+	// Base is the address of the FHIR API, Launch that of the launch API (empty for none), and Addresses are those of the SMART configuration.
+	Base, Launch string
+	Addresses    []DeveloperValue
+	Errors       []string // error codes of OAuth endpoints, each with the text developers.error.CODE
+	Outcomes     []string // codes of OperationOutcomes, each with the text developers.outcome.CODE
+	Texts        string   // path of the page Texts
 }
 
 // TypeParameters are the search parameters that a scope of a type may have.
@@ -18,7 +23,8 @@ type TypeParameters struct {
 	Names []string
 }
 
-// DeveloperValue is a lifetime or a limit. The name is the last part of the key of its text: access of developers.life.access.
+// DeveloperValue is an address, a lifetime or a limit. The name of an address is that of its member in the SMART configuration, of the others the
+// last part of the key of its text: access of developers.life.access.
 type DeveloperValue struct{ Name, Value string }
 
 func (Developers) name() string        { return "developers" }

@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "sessions", "back", "signed-out", "home", "developers", "sample-people", "browse"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "reminder", "sessions", "back", "signed-out", "home", "developers", "texts", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -116,8 +116,9 @@ const (
 
 // Back says that the browser goes back to an app. It goes by itself, to the path, if the answer has the header Refresh.
 type Back struct {
-	App  string
-	Path string
+	App   string
+	Path  string
+	Opens bool // the app is opened from our pages
 }
 
 // SignedOut says that a session has ended.
@@ -127,6 +128,7 @@ type SignedOut struct{}
 type App struct {
 	Value     string // what the button posts in the field "grant"
 	Name      string
+	Logo      string // path of its image; empty for none
 	Publisher string
 	Person    string   // whose record
 	Groups    []Group  // what it may read. A group with Narrow is its categories alone, or a part that has no name.
@@ -135,6 +137,7 @@ type App struct {
 	LastUsed  time.Time // zero: never
 	Until     time.Time // zero: until the sign-out
 	Offline   bool      // access without the person
+	Opens     bool      // the reader can open the app from the page
 	Several   bool      // the list has other entries of the app, so the button says when it was allowed
 }
 
@@ -142,10 +145,19 @@ type App struct {
 // field "grant".
 type Apps struct {
 	Action  string
+	Open    string // path of the forms that open an app, which post the field "grant"
 	List    []App
 	Stopped string // name of the app that was just stopped, or empty
 	// Sessions is the path of the page SessionList, for a link; empty: none.
 	Sessions string
+}
+
+// Reminder lists the apps that can use a record while the reader is away, once a year, before the reader goes on (SMART-224). Its form posts the field
+// "grant" to stop one of them, or nothing to go on.
+type Reminder struct {
+	Action string
+	Staff  bool // the reader is staff, and the record is not the reader's own
+	List   []App
 }
 
 // BrowserSession is a session in a list.
@@ -233,6 +245,7 @@ func (OtherPerson) name() string     { return "other-person" }
 func (Back) name() string            { return "back" }
 func (SignedOut) name() string       { return "signed-out" }
 func (Apps) name() string            { return "apps" }
+func (Reminder) name() string        { return "reminder" }
 func (SessionList) name() string     { return "sessions" }
 func (Home) name() string            { return "home" }
 func (Browse) name() string          { return "browse" }
@@ -244,6 +257,7 @@ func (OtherPerson) problems() []problem    { return nil }
 func (Back) problems() []problem           { return nil }
 func (SignedOut) problems() []problem      { return nil }
 func (Apps) problems() []problem           { return nil }
+func (Reminder) problems() []problem       { return nil }
 func (SessionList) problems() []problem    { return nil }
 func (Browse) problems() []problem         { return nil }
 func (Home) problems() []problem           { return nil }

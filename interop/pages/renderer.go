@@ -95,6 +95,8 @@ type Options struct {
 	FormScheme string
 	Account    string // name of the person who is signed in, shown with the button for the sign-out
 	SignOut    string // path that the button posts to; empty: no button
+	// Logo is the path of the image of the app that the page is about, and App the name beside it; empty for none.
+	Logo, App string
 }
 
 // view is the data of the layout. Page is the data of the page itself.

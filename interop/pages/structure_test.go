@@ -84,11 +84,15 @@ func (d document) byID(id string) *html.Node {
 	return found
 }
 
-// checkSafe: no scripts, no inline styles, no addresses on other hosts, no images (SMART-167, SMART-T22).
+// checkSafe: no scripts, no inline styles, no addresses on other hosts, and no images but logos of apps, which stand beside the names
+// and so have no text (SMART-067, 167, SMART-T22).
 func (d document) checkSafe() {
 	d.Helper()
 	for _, n := range d.elements {
-		if slices.Contains([]string{"script", "style", "img", "iframe", "object", "embed", "base", "svg", "video", "audio", "template", "noscript"}, n.Data) {
+		if n.Data == "img" && (!strings.HasPrefix(attribute(n, "src"), "/pages/logos/") || !has(n, "alt") || attribute(n, "alt") != "" || text(n.Parent) == "") {
+			d.Errorf("SMART-067: the image %q is no logo beside a name", attribute(n, "src"))
+		}
+		if slices.Contains([]string{"script", "style", "iframe", "object", "embed", "base", "svg", "video", "audio", "template", "noscript"}, n.Data) {
 			d.Errorf("SMART-167: the page has an element %s", n.Data)
 		}
 		for _, a := range n.Attr {
@@ -236,7 +240,7 @@ func TestEveryPage(t *testing.T) {
 
 // TestTemplatesHaveNoScripts: no template and no style has code, or a way to talk to other windows (SMART-T22).
 func TestTemplatesHaveNoScripts(t *testing.T) {
-	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "sessions", "signed-out", "home", "sample-people", "browse"} {
+	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "reminder", "sessions", "signed-out", "home", "sample-people", "browse"} {
 		source := read(t, "templates/"+name+".html")
 		for _, word := range []string{"<script", "postMessage", "window.", "opener", "addEventListener", "javascript:", "http:", "https:", "style=", "safeHTML"} {
 			if strings.Contains(source, word) {
@@ -272,6 +276,7 @@ func TestHostileTexts(t *testing.T) {
 		pages.Consent{Action: "/a", App: h, Publisher: h, Person: h, NHSNumber: h, Identity: true, Groups: []pages.Group{{Type: "Patient"}}},
 		pages.Back{App: h, Path: "/a"},
 		pages.Apps{Action: "/a", Stopped: h, List: []pages.App{{Value: h, Name: h, Publisher: h, Person: h}}},
+		pages.Reminder{Action: "/a", List: []pages.App{{Value: h, Name: h, Publisher: h, Person: h}}},
 		pages.SessionList{Action: "/a", List: []pages.BrowserSession{{Value: h}}},
 		pages.Home{People: []pages.HomePerson{{Name: h, Role: h, Organisation: h}}, Clients: []pages.HomeClient{{ID: h, Name: h, Kind: h, Scopes: h}}, Requests: []pages.HomeRequest{{Text: h, Path: "/fhir?x=" + h}}},
 		pages.Browse{Path: h, Status: 200, Text: h, Tree: []pages.BrowseNode{{Name: h, Text: h, Folds: true, Children: []pages.BrowseNode{{Name: h, Text: h}}}}},

@@ -50,10 +50,10 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if person, ok := s.cfg.Policy.Person(current.Account); ok && person.Subject != current.Subject {
+	if person, ok := s.cfg.Policy.Person(current.Account); ok && !person.SignsInAs(current.Issuer, current.Subject) {
 		return pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
 	}
-	page := pages.Apps{Action: AppsPath, Sessions: sessionsPath}
+	page := pages.Apps{Action: AppsPath, Open: openPath, Sessions: sessionsPath}
 	if r.Method == http.MethodPost {
 		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 			return err
@@ -75,19 +75,31 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if page.List, err = s.apps(r, list); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(list, func(g grants.Listed) bool { return g.Offline }) {
+		if err := s.users.reminders.Told(r.Context(), s.remindedEvent(r, current, "apps"), current.Account); err != nil {
+			return err
+		}
+	}
+	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
+}
+
+// apps describes the decisions of grants.
+func (s *Server) apps(r *http.Request, list []grants.Listed) (out []pages.App, err error) {
 	var clientOf []string // of each entry
 	for _, g := range decisions(list) {
 		app, err := s.app(r, &g)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		page.List = append(page.List, app)
-		clientOf = append(clientOf, g.Client)
+		out, clientOf = append(out, app), append(clientOf, g.Client)
 	}
 	for i, id := range clientOf {
-		page.List[i].Several = slices.Contains(clientOf[:i], id) || slices.Contains(clientOf[i+1:], id)
+		out[i].Several = slices.Contains(clientOf[:i], id) || slices.Contains(clientOf[i+1:], id)
 	}
-	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
+	return out, nil
 }
 
 // decisions returns grants without those that repeat the decision of another one in the list, which has the time of the last use of
@@ -141,6 +153,7 @@ func (s *Server) app(r *http.Request, g *grants.Listed) (pages.App, error) {
 	}
 	groups, writes, _ := screen.Offer(set, s.users.pages.Catalogue())
 	app := pages.App{Value: g.ID, Name: client.Name, Publisher: client.Publisher, Since: g.Made, LastUsed: g.LastUsed, Until: g.Ends, Writes: writes}
+	app.Logo, app.Opens = s.Clients.LogoPath(client), g.Purpose == ownPurpose && s.opens(client)
 	if g.Online {
 		app.Until = time.Time{}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"carerecord/consent"
 	"carerecord/fhir/r4"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
@@ -20,6 +21,12 @@ import (
 // DevelopersPath is the path of the page for those who connect an app or a system (SMART-010). Errors of OAuth endpoints refer to it.
 const DevelopersPath = "/developers"
 
+// TextsPath is the path of the page with all texts of the pages (SMART-224).
+const TextsPath = DevelopersPath + "/texts"
+
+// launchPath is the path of the launch API.
+const launchPath = "/oauth/launch"
+
 // serveDevelopers answers the page for developers. It needs no sign-in, and tells what the server does from the tables that it works
 // with.
 func (s *Server) serveDevelopers(w http.ResponseWriter, r *http.Request) error {
@@ -27,7 +34,14 @@ func (s *Server) serveDevelopers(w http.ResponseWriter, r *http.Request) error {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD"}
 	}
 	lives := grants.DefaultLives()
-	page := pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: s.capabilities(), Scopes: s.examples(), Errors: oauth.Codes()}
+	page := pages.Developers{Configuration: "/fhir/.well-known/smart-configuration", Capabilities: s.capabilities(), Scopes: s.examples(), Base: s.cfg.Site + "/fhir",
+		Errors: oauth.Codes(), Outcomes: consent.Codes(), Texts: TextsPath}
+	for _, a := range s.documents.Addresses {
+		page.Addresses = append(page.Addresses, pages.DeveloperValue{Name: a.Name, Value: a.URL})
+	}
+	if _, ok := s.endpoints["POST "+launchPath]; ok {
+		page.Launch = s.cfg.Site + launchPath
+	}
 	for _, typ := range r4.Resources() {
 		if names := s.cfg.Capabilities.Parameters(typ); len(names) > 0 {
 			page.Parameters = append(page.Parameters, pages.TypeParameters{Type: typ, Names: names})
@@ -51,6 +65,14 @@ func (s *Server) serveDevelopers(w http.ResponseWriter, r *http.Request) error {
 		page.Limits = append(page.Limits, pages.DeveloperValue{Name: l.name, Value: strconv.Itoa(l.value)})
 	}
 	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{})
+}
+
+// serveTexts answers the page with all texts of the pages, from the catalogue that they are rendered with.
+func (s *Server) serveTexts(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD"}
+	}
+	return s.users.pages.Render(w, r, http.StatusOK, s.users.pages.Texts(), pages.Options{})
 }
 
 // span writes a duration with the symbol of its largest whole unit: s, min, h or d.

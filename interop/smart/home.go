@@ -93,6 +93,9 @@ func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 		seeOther(w, SignOutPath)
 		return nil
 	}
+	if answered, err := s.remindFirst(w, r, sessionsPage()); answered || err != nil {
+		return err
+	}
 	list, err := s.users.sessions.List(r.Context(), current.User)
 	if err != nil {
 		return err

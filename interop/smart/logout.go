@@ -50,7 +50,7 @@ func (s *Server) logOut(r *http.Request, user session.User) error {
 	}
 	event := logoutEvent(r, string(user.Kind))
 	event.Agent.Kind = "user"
-	if person, ok := personBySubject(s.cfg.Policy, user.Kind, user.Subject); ok {
+	if person, ok := s.users.personOf(s.cfg.Policy, user); ok {
 		event.Agent.Subject = person.User
 	}
 	return s.Grants.Ledger.Note(r.Context(), event)

@@ -27,9 +27,18 @@ func (p ownPage) signIn() string { return strings.TrimSuffix(p.path, "/") + sign
 
 // ownPages are the pages for which a person signs in without an app.
 func ownPages() []ownPage {
-	care := []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}
-	all := append(slices.Clone(care), pages.SignInKind{Value: string(session.Administrator), Text: pages.PersonOffice})
-	return []ownPage{{"browse", browsePath, care}, {"apps", AppsPath, all}, {"sessions", sessionsPath, all}}
+	return []ownPage{browsePage(), {"apps", AppsPath, allKinds()}, sessionsPage()}
+}
+
+func browsePage() ownPage   { return ownPage{"browse", browsePath, careKinds()} }
+func sessionsPage() ownPage { return ownPage{"sessions", sessionsPath, allKinds()} }
+
+func careKinds() []pages.SignInKind {
+	return []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}
+}
+
+func allKinds() []pages.SignInKind {
+	return append(careKinds(), pages.SignInKind{Value: string(session.Administrator), Text: pages.PersonOffice})
 }
 
 // continueAt returns where a browser goes after a sign-in: on with its transaction, or to the page of ours.

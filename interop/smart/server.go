@@ -13,6 +13,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/fhir/cors"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
@@ -48,6 +49,7 @@ type Config struct {
 	Secrets  secret.Digester
 	Clock    func() time.Time
 	Log      *slog.Logger
+	Origins  []string // of pages that may call for every client, as https://host
 	// Epoch is that of the process, which alone writes to the store; nil where others write too.
 	Epoch    *ledger.Epoch
 	Demo     bool   // a demonstration with sample people, which one person runs
@@ -76,6 +78,7 @@ type Server struct {
 	Grants    *grants.Store
 	Resource  *resource.Verifier
 	Printed   *printed.Issuer
+	CORS      *cors.Rules // also for the FHIR API
 	refusals  *ledger.Refusals
 	documents *discovery.Documents
 	answers   oauth.Answers
@@ -99,6 +102,7 @@ func New(cfg Config) (*Server, error) {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
 	}}}
+	s.CORS = &cors.Rules{Settings: cfg.Origins, Clients: s.Clients.AllowsOrigin, Log: cfg.Log}
 	s.Grants = &grants.Store{Ledger: books, Secrets: cfg.Secrets, Clients: s.Clients}
 	s.Resource = &resource.Verifier{Grants: s.Grants, Policy: cfg.Policy, SignIn: cfg.Guard.SignIn, Clock: cfg.Clock}
 	if cfg.Epoch != nil {
@@ -123,9 +127,9 @@ func New(cfg Config) (*Server, error) {
 		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
 	}
 	s.endpoints = s.newEndpoints(
-		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address, CORS: s.CORS},
 		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(cfg.Introspections, cfg.Clock)},
-		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
+		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address, CORS: s.CORS})
 	return s, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
@@ -26,10 +27,13 @@ const (
 	stepDecision  = "decision"
 )
 
+// StepReminder is the last part of the path of the form of a reminder.
+const StepReminder = "reminder"
+
 // isStep reports whether the last part of a path is that of a form.
 func isStep(name string) bool {
 	switch name {
-	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave, stepAnother:
+	case stepKind, stepRole, stepSearch, stepPatient, stepEncounter, stepDecision, stepLeave, stepAnother, StepReminder:
 		return true
 	}
 	return false
@@ -38,6 +42,11 @@ func isStep(name string) bool {
 // ask shows the page of the step that needs a person, or ends the transaction if none does.
 func (e *Endpoint) ask(q *request, p *progress) error {
 	quiet := has(p.t.Prompt, "none")
+	if !quiet {
+		if err := e.remind(q, p); err != nil {
+			return err
+		}
+	}
 	switch {
 	case p.needsPatient() && quiet:
 		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the patient.")
@@ -47,8 +56,11 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the encounter.")
 	case len(p.encounters) > 0:
 		return e.show(q, p, http.StatusOK, encounterPage(q, p))
-	case e.confirmed(p):
+	case p.person.Kind == policy.KindAdministrator: // nothing of a record is shared, and the page has no text for it
 		return e.grant(q, p, p.set, decision{by: "client/" + p.client.ID})
+	}
+	if approval, ok := e.approved(p); ok {
+		return e.grant(q, p, p.set, decision{by: grants.ApprovedBy(approval.ID), ends: approval.Ends})
 	}
 	before, set, err := e.earlier(q, p)
 	switch {
@@ -66,14 +78,19 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 	return e.show(q, p, http.StatusOK, page)
 }
 
-// confirmed reports whether no consent page is shown: an app for staff whose scopes were approved, by somebody who is named in the
-// registration, and until its review (SMART-220), if the answer reaches nobody but the app (SMART-222).
-func (e *Endpoint) confirmed(p *progress) bool {
-	if p.person.Kind == policy.KindAdministrator {
-		return true // nothing of a record is shared, and the page has no text for it
+// approved returns the approval by which no consent page is shown: that of the organisation for which a member of staff acts, in force,
+// for the purpose and for everything that may be granted of the request (SMART-220), if the answer reaches nobody but the app (SMART-222).
+// A request for more is asked for on the page as a whole.
+func (e *Endpoint) approved(p *progress) (clients.OrganisationApproval, bool) {
+	if p.person.Kind != policy.KindStaff || !p.client.Reached(p.t.Redirect) || has(p.t.Prompt, "consent") {
+		return clients.OrganisationApproval{}, false
 	}
-	c := p.client
-	return p.person.Kind == policy.KindStaff && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && c.Reached(p.t.Redirect) && !has(p.t.Prompt, "consent")
+	a, ok := p.client.ApprovalOf(p.person.Organisation, e.Grants.Ledger.Now())
+	if !ok || a.Purpose != p.purpose() {
+		return a, false
+	}
+	set, err := scopes.Stored(a.Scopes)
+	return a, err == nil && set.Covers(p.set)
 }
 
 // kindPage asks which kind of people signs in (SMART-189).
@@ -107,7 +124,7 @@ func masked(number string) string {
 
 // show renders a page of the transaction.
 func (e *Endpoint) show(q *request, p *progress, status int, page pages.Page) error {
-	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect)}
+	o := pages.Options{Binding: p.binding(), Transaction: q.id, FormScheme: privateScheme(p.t.Redirect), Logo: e.Grants.Clients.LogoPath(p.client), App: p.client.Name}
 	if p.session != nil {
 		o.Account = p.session.Account
 	}
@@ -130,7 +147,7 @@ func (e *Endpoint) event(q *request, p *progress, name string) ledger.Event {
 	out := ledger.Event{Name: name, Request: q.w.Header().Get("X-Request-Id"), Of: "client/" + p.t.Client, Named: p.patient.ID,
 		Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{ID: p.t.Client, Address: e.Address(q.r)}}
 	if p.person.User != "" {
-		out.Agent = audit.Agent{Kind: "user", Subject: p.person.User, Organisation: p.person.Organisation, Role: p.person.Role, Purpose: purposeOf(p.person)}
+		out.Agent = audit.Agent{Kind: "user", Subject: p.person.User, Organisation: p.person.Organisation, Role: p.person.Role, Purpose: p.purpose()}
 	}
 	return out
 }

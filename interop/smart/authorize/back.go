@@ -25,7 +25,8 @@ const BackPrefix = "smart/back/"
 // answer is the answer of a transaction that has ended, until its browser fetches it. The address has a code, so it is sealed with
 // the id of the transaction, of which the store has a digest alone (SMART-490).
 type answer struct {
-	App    string    `json:"app"` // name of the client
+	App    string    `json:"app"`            // name of the client
+	Logo   string    `json:"logo,omitempty"` // path of its image
 	Sealed []byte    `json:"sealed"`
 	Ends   time.Time `json:"ends"`
 }
@@ -50,7 +51,7 @@ func (e *Endpoint) way(q *request, p *progress, with url.Values) (writes []store
 		return nil, "", err
 	}
 	ends := e.Grants.Ledger.Now().Add(e.Lives.Code)
-	w, err := ledger.New(e.backKey(p.t.Browser, q.id), answer{App: p.client.Name, Sealed: sealer.Seal(nil, nil, []byte(location), nil), Ends: ends}, ends)
+	w, err := ledger.New(e.backKey(p.t.Browser, q.id), answer{App: p.client.Name, Logo: e.Grants.Clients.LogoPath(p.client), Sealed: sealer.Seal(nil, nil, []byte(location), nil), Ends: ends}, ends)
 	return []store.StateWrite{w}, Continue(q.id) + "/" + stepBack, err
 }
 
@@ -89,7 +90,7 @@ func (e *Endpoint) serveBack(q *request) error {
 	}
 	on := Continue(q.id) + "/" + stepApp
 	q.w.Header().Set("Refresh", "0; url="+on)
-	return e.Pages.Render(q.w, q.r, http.StatusOK, pages.Back{App: v.Content.App, Path: on}, pages.Options{})
+	return e.Pages.Render(q.w, q.r, http.StatusOK, pages.Back{App: v.Content.App, Path: on}, pages.Options{Logo: v.Content.Logo, App: v.Content.App})
 }
 
 // ended is the page of a transaction that is not open: it may have been answered, so the page leads to the apps with access.

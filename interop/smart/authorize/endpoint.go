@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/reminder"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
 )
@@ -34,13 +34,18 @@ type Endpoint struct {
 	Policy   *policy.Folder
 	Record   *record.Record
 	// Subject returns the identifier of a user in ID tokens (SMART-382).
-	Subject func(ctx context.Context, u session.User) (string, error)
+	Subject func(u session.User) string
 	// Starts limits the requests of each address, SignIns the sign-ins that each address starts, and Searches the searches of each user
 	// (SMART-482).
 	Starts, SignIns, Searches *limits.Limit
 	Address                   func(*http.Request) string
 	Capabilities              capabilities.Set
 	StopPath                  string // of the page with the apps that have access
+	// Reminders keeps when people were told of apps with offline access. Reminder returns the apps of which the user of a session is to be
+	// reminded now, and Reminded takes the answer of its form (SMART-224).
+	Reminders *reminder.Book
+	Reminder  func(*http.Request, *session.Session) ([]pages.App, error)
+	Reminded  func(*http.Request, *session.Session) error
 }
 
 // request is an HTTP request for a step of a transaction.

@@ -29,6 +29,8 @@ func (e *Endpoint) post(q *request) error {
 		err = e.postAnother(q, p)
 	case p.form == stepLeave:
 		err = denied("the person went back to the app")
+	case q.step == StepReminder:
+		err = e.postReminder(q, p)
 	case q.step == stepSearch && p.needsPatient():
 		err = e.postSearch(q, p)
 	case q.step == stepPatient && p.needsPatient():

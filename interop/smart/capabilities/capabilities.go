@@ -28,20 +28,25 @@ const (
 	PermissionUser             = "permission-user"
 	PermissionV1               = "permission-v1"
 	PermissionV2               = "permission-v2"
+	ContextStyle               = "context-style" // off unless With switches it on
 )
 
 // forBackends are those that a server without people has.
 func forBackends() []string { return []string{ClientAsymmetric, PermissionV1, PermissionV2} }
 
-// All returns every capability.
+// Optional returns the capabilities that are off unless With switches them on (P2 of the requirements).
+func Optional() []string { return []string{ContextStyle} }
+
+// All returns every capability that is on unless Without switches it off.
 func All() []string {
 	return append(forBackends(), LaunchEHR, LaunchStandalone, AuthorizePost, ClientPublic, ClientSymmetric, SignOn, ContextBanner, ContextEHRPatient, ContextEHREncounter,
 		ContextStandalonePatient, ContextStandaloneEncounter, PermissionOffline, PermissionOnline, PermissionPatient, PermissionUser)
 }
 
-// Set says which capabilities are on, and which search parameters scopes may have. The zero Set has all of them. It never changes.
+// Set says which capabilities are on, and which search parameters scopes may have. The zero Set has all of them but for the optional ones. It
+// never changes.
 type Set struct {
-	off        []string
+	off, on    []string            // on has optional ones
 	parameters map[string][]string // by type
 }
 
@@ -54,7 +59,7 @@ func Without(names ...string) (Set, error) {
 		}
 	}
 	off := slices.Clone(names)
-	for name, dependents := range map[string][]string{LaunchEHR: {ContextEHRPatient, ContextEHREncounter, ContextBanner, PermissionOnline}, LaunchStandalone: {ContextStandalonePatient, ContextStandaloneEncounter}} {
+	for name, dependents := range map[string][]string{LaunchEHR: {ContextEHRPatient, ContextEHREncounter, ContextBanner, ContextStyle, PermissionOnline}, LaunchStandalone: {ContextStandalonePatient, ContextStandaloneEncounter}} {
 		if slices.Contains(names, name) {
 			off = append(off, dependents...)
 		}
@@ -62,14 +67,27 @@ func Without(names ...string) (Set, error) {
 	return Set{off: off}, nil
 }
 
+// With returns the Set with some optional capabilities switched on. It is an error to name another one.
+func (s Set) With(names ...string) (Set, error) {
+	for _, name := range names {
+		if !slices.Contains(Optional(), name) {
+			return Set{}, fmt.Errorf("there is no optional capability %q; these are %s", name, strings.Join(Optional(), ", "))
+		}
+	}
+	s.on = slices.Clone(names)
+	return s, nil
+}
+
 // Has reports whether a capability is on.
-func (s Set) Has(name string) bool { return !slices.Contains(s.off, name) }
+func (s Set) Has(name string) bool {
+	return !slices.Contains(s.off, name) && (!slices.Contains(Optional(), name) || slices.Contains(s.on, name))
+}
 
 // List returns the capabilities that are on, for a server where people sign in, or for one of backend systems alone.
 func (s Set) List(people bool) []string {
 	all := forBackends()
 	if people {
-		all = All()
+		all = append(All(), Optional()...)
 	}
 	return slices.DeleteFunc(all, func(name string) bool { return !s.Has(name) })
 }

@@ -2,28 +2,32 @@ package clients
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"sync/atomic"
 )
 
-// keptOrigins are the clients that have web origins, as they were in one epoch of the ledger. A client that was proposed since then
-// serves nobody, so no new client is missed.
-type keptOrigins struct {
-	last atomic.Pointer[originsOfEpoch]
+// keptList are some of the clients, as they were in one epoch of the ledger. A client that was proposed since then serves nobody, so no new
+// client is missed.
+type keptList struct {
+	last atomic.Pointer[clientsOfEpoch]
 }
 
-type originsOfEpoch struct {
+type clientsOfEpoch struct {
 	epoch   uint64
 	clients []*Client
 }
 
-// withOrigins returns the clients that have web origins. Where other processes write to the store too, it reads them each time.
+// withOrigins returns the clients that have web origins.
 func (r *Registry) withOrigins(ctx context.Context) ([]*Client, error) {
+	return r.kept(ctx, &r.origins, func(c *Client) bool { return len(c.Origins) > 0 })
+}
+
+// kept returns the clients that fulfil a condition. Where other processes write to the store too, it reads them each time.
+func (r *Registry) kept(ctx context.Context, list *keptList, which func(*Client) bool) ([]*Client, error) {
 	var epoch uint64
 	if r.Ledger.Epoch != nil {
 		epoch = r.Ledger.Epoch.Now()
-		if last := r.origins.last.Load(); last != nil && last.epoch == epoch {
+		if last := list.last.Load(); last != nil && last.epoch == epoch {
 			return last.clients, nil
 		}
 	}
@@ -31,9 +35,9 @@ func (r *Registry) withOrigins(ctx context.Context) ([]*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(c *Client) bool { return len(c.Origins) == 0 })
+	all = slices.DeleteFunc(all, func(c *Client) bool { return !which(c) })
 	if r.Ledger.Epoch != nil {
-		r.origins.last.Store(&originsOfEpoch{epoch, all})
+		list.last.Store(&clientsOfEpoch{epoch, all})
 	}
 	return all, nil
 }
@@ -49,15 +53,8 @@ func (r *Registry) AllowsOrigin(ctx context.Context, origin, client string) (boo
 	}), err
 }
 
-// RestrictOrigin takes the permission to read an answer from web pages of an origin that this client has not registered. Answers that
-// say that there is no client, that there are too many requests, or that the server is not available keep it (SMART-472).
-func (c *Client) RestrictOrigin(answer http.Header, r *http.Request, status int) {
-	switch status {
-	case http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return
-	}
-	if !slices.Contains(c.Origins, r.Header.Get("Origin")) {
-		answer.Del("Access-Control-Allow-Origin")
-		answer.Del("Access-Control-Expose-Headers")
-	}
+// HasPage reports whether an address is an https one on a registered web origin of the client, of at most 2,000 characters.
+func (c *Client) HasPage(address string) bool {
+	u, err := plainURI(address)
+	return err == nil && u.Scheme == "https" && slices.Contains(c.Origins, u.Scheme+"://"+u.Host)
 }

@@ -27,7 +27,8 @@ type Registry struct {
 	// ServesKind reports whether clients of a kind are served; nil: all are (SMART-006).
 	ServesKind func(Kind) bool
 	cache      decoded
-	origins    keptOrigins
+	origins    keptList
+	logos      keptList
 }
 
 // The errors of a Registry that a caller may tell apart.
@@ -53,10 +54,15 @@ func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
 // Serving returns a client whose requests are served now; ErrUnknown for any other (SMART-050).
 func (r *Registry) Serving(ctx context.Context, id string) (*Client, error) {
 	c, err := r.Get(ctx, id)
-	if err == nil && (!c.Serves(r.Ledger.Now()) || r.ServesKind != nil && !r.ServesKind(c.Kind)) {
+	if err == nil && !r.Serves(c) {
 		return nil, ErrUnknown
 	}
 	return c, err
+}
+
+// Serves reports whether requests of a client are served now.
+func (r *Registry) Serves(c *Client) bool {
+	return c.Serves(r.Ledger.Now()) && (r.ServesKind == nil || r.ServesKind(c.Kind))
 }
 
 // List returns all clients, by id.
@@ -87,8 +93,7 @@ func (r *Registry) Restorable(c Client) error {
 	if !OfRegistry(c.ID) {
 		return fmt.Errorf("%w: %q is no id of a registry", ErrRefused, c.ID)
 	}
-	c.sealKeys()
-	if err := r.Rules.Check(&c); err != nil {
+	if err := r.sealed(&c); err != nil {
 		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
 	}
 	return nil
@@ -109,7 +114,10 @@ func (r *Registry) Restore(ctx context.Context, who string, c Client) (*Client, 
 
 func (r *Registry) add(ctx context.Context, who, event string, c Client) (*Client, error) {
 	c.Status, c.Approved, c.Secrets, c.NotBefore, c.KeysSince = Pending, nil, nil, time.Time{}, time.Time{}
-	c.Proposed = nil
+	c.Proposed, c.ByOrganisations = nil, nil
+	if err := r.sealed(&c); err != nil {
+		return nil, fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
+	}
 	with := c
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}
 	return r.insert(ctx, who, event, c)
@@ -128,6 +136,9 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 		}
 		return err
 	}
+	if err := r.sealed(&c); err != nil {
+		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
+	}
 	if c.Status, c.Proposed = Active, nil; len(c.Keys) > 0 {
 		c.KeysSince = r.Ledger.Now()
 	}
@@ -139,40 +150,38 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 }
 
 func (r *Registry) insert(ctx context.Context, who, event string, c Client) (*Client, error) {
-	c.Made, c.Changed = r.Ledger.Now(), r.Ledger.Now()
-	c.sealKeys()
-	if c.Proposed != nil {
-		c.Proposed.With.sealKeys()
-	}
-	if err := r.Rules.Check(&c); err != nil {
-		return nil, fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
-	}
+	c.Made, c.Changed, c.ByOrganisations = r.Ledger.Now(), r.Ledger.Now(), nil
 	w, err := ledger.New(prefix+c.ID, c, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	e, err := changeBy(who, event, nil, &c)
+	e, err := eventOf(audit.Agent{Kind: "operator", Subject: who}, event, nil, &c)
 	if err != nil {
 		return nil, err
 	}
 	return &c, r.Ledger.Write(ctx, e, w)
 }
 
-// sealKeys notes the digest of inline keys.
-func (c *Client) sealKeys() {
+// sealed notes the digest of inline keys, replaces the logo by the one that the registry writes, and checks the registration.
+func (r *Registry) sealed(c *Client) error {
 	if c.KeysDigest = ""; len(c.Keys) > 0 {
 		c.KeysDigest = digestOf(c.Keys)
 	}
+	return errors.Join(c.sealLogo(), r.Rules.Check(c))
 }
 
-// changeBy is the event of a change of a client by an operator, with the values before, nil for none, and after.
-func changeBy(who, name string, before, after *Client) (ledger.Event, error) {
+// eventOf is the event of a change of a client, with the values before, nil for none, and after.
+func eventOf(agent audit.Agent, name string, before, after *Client) (ledger.Event, error) {
 	fields, err := changed(before, after)
-	return ledger.Event{Name: name, Of: "client/" + after.ID, Agent: audit.Agent{Kind: "operator", Subject: who}, Client: audit.Client{ID: after.ID}, Changed: fields}, err
+	return ledger.Event{Name: name, Of: "client/" + after.ID, Agent: agent, Client: audit.Client{ID: after.ID}, Changed: fields}, err
 }
 
 // change changes a client by f, once more if another change came between. The error of f ends it.
 func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Client) error) (*Client, error) {
+	return r.changeBy(ctx, audit.Agent{Kind: "operator", Subject: who}, event, id, f)
+}
+
+func (r *Registry) changeBy(ctx context.Context, agent audit.Agent, event, id string, f func(*Client) error) (*Client, error) {
 	for range 5 {
 		read, err := ledger.Read[Client](ctx, r.Ledger.State, prefix+id)
 		if ledger.Missing(err) {
@@ -191,7 +200,7 @@ func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Cl
 		if err != nil {
 			return nil, err
 		}
-		e, err := changeBy(who, event, &before, &read.Content)
+		e, err := eventOf(agent, event, &before, &read.Content)
 		if err != nil {
 			return nil, err
 		}

@@ -64,8 +64,8 @@ func values(c *Client) (map[string]json.RawMessage, error) {
 	return out, nil
 }
 
-// fieldsOf returns the fields of a client but for its secrets, of which values has the dates, and its keys, of which the digest is a
-// field.
+// fieldsOf returns the fields of a client but for its secrets, of which values has the dates, and its keys and logo, of which the
+// digests are fields.
 func fieldsOf(c *Client) (out map[string]json.RawMessage, err error) {
 	text, err := json.Marshal(c)
 	if err == nil {
@@ -76,5 +76,6 @@ func fieldsOf(c *Client) (out map[string]json.RawMessage, err error) {
 	}
 	delete(out, "secrets")
 	delete(out, "keys")
+	delete(out, "logo")
 	return out, nil
 }

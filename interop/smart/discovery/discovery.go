@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -34,8 +35,13 @@ type Config struct {
 // Endpoints are the absolute URLs of the endpoints. Those for people are empty where nobody can sign in.
 type Endpoints struct{ Authorize, Token, Introspect, Revoke, Manage string }
 
+// Address is an address of the documents, by the name of its member.
+type Address struct{ Name, URL string }
+
 // Documents are the discovery documents.
 type Documents struct {
+	// Addresses are those in the documents, in the order of their names.
+	Addresses     []Address
 	smart, openID document
 	published     func() jose.JSONWebKeySet
 }
@@ -88,8 +94,19 @@ func New(c Config) (*Documents, error) {
 		"authorization_response_iss_parameter_supported": true,
 		"grant_types_supported":                          []string{"authorization_code", "client_credentials", "refresh_token"},
 	}
+	d.Addresses = addresses(common)
 	d.openID, err = with(common, openID)
 	return d, err
+}
+
+// addresses returns the members that are one text: all of these are addresses.
+func addresses(members map[string]any) (out []Address) {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if address, ok := members[name].(string); ok {
+			out = append(out, Address{name, address})
+		}
+	}
+	return out
 }
 
 // with writes the members of two objects as one document.
@@ -124,10 +141,9 @@ func (d *Documents) Keys(w http.ResponseWriter, r *http.Request) {
 	keys.serve(w, r)
 }
 
-// serve answers with the document whatever the request accepts (SMART-021), for pages of any origin (SMART-471).
+// serve answers with the document whatever the request accepts (SMART-021).
 func (d document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Set("ETag", d.etag)
 	h.Set("X-Content-Type-Options", "nosniff")

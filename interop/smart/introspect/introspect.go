@@ -99,7 +99,7 @@ func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form,
 		}
 		granted, failed := scopes.Stored(active.ScopeString())
 		if err != nil || failed != nil || !granted.Has(clients.RightIntrospect) || !active.Client.HasRight(clients.RightIntrospect) {
-			return "", false, &oauth.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The token does not permit introspection.",
+			return "", false, &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidToken, Description: "The token does not permit introspection.",
 				Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
 		}
 		return active.Client.ID, true, nil

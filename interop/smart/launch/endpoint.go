@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"carerecord/consent/audit"
 	"carerecord/fhir"
@@ -28,7 +26,7 @@ type Endpoint struct {
 	Capabilities capabilities.Set
 	// Resolve checks a launch as its user sees the record, and fills in the patient and its person: the user is known and of
 	// the launcher's organisation, the Patient, the Encounter and what fhirContext refers to are visible, and the Encounter is the
-	// patient's (SMART-127). An NHS number names one person (SMART-129).
+	// patient's (SMART-127), and a role of the user permits the purpose of use (SMART-430). An NHS number names one person (SMART-129).
 	// It returns ErrInconsistent if not.
 	Resolve func(ctx context.Context, l *Launch, client *clients.Client) error
 }
@@ -48,6 +46,8 @@ type announcement struct {
 	Banner    *bool           `json:"need_patient_banner,omitempty"`
 	Intent    string          `json:"intent,omitempty"`
 	Tenant    string          `json:"tenant,omitempty"`
+	Purpose   string          `json:"purpose,omitempty"`   // of use: one code
+	Style     string          `json:"style_url,omitempty"` // on a web origin of the launcher (SMART-131)
 }
 
 // Serve answers POST /oauth/launch.
@@ -65,6 +65,9 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := e.unsupported(&a); err != nil {
 		return err
+	}
+	if a.Style != "" && !launcher.HasPage(a.Style) {
+		return oauth.Refuse(oauth.InvalidRequest, "style_url must be an https address on a registered web origin of the launcher, of at most 2000 characters.")
 	}
 	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
 	if errors.Is(err, clients.ErrUnknown) {
@@ -85,13 +88,15 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return inconsistent("nhs_number is no NHS number")
 	case a.Intent != "" && !slices.Contains(client.Intents, a.Intent):
 		return inconsistent("the intent was not agreed with the client")
+	case a.Purpose != "" && !slices.Contains(client.Purposes, a.Purpose):
+		return inconsistent("the client is not registered for the purpose")
 	}
 	named, refused := readContext(a.FHIR)
 	if refused != nil {
 		return refused
 	}
 	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
-		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant}
+		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant, Purpose: a.Purpose, Style: a.Style}
 	switch err := e.Resolve(ctx, &l, client); {
 	case errors.Is(err, ErrInconsistent):
 		return inconsistent(err.Error())
@@ -104,8 +109,11 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return oauth.Unavailable(err)
 	}
-	target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+url.Values{"iss": {e.Base}, "launch": {handle}}.Encode(), "&")
-	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": target.String()})
+	link, err := Link(target, e.Base, handle)
+	if err != nil {
+		return err
+	}
+	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": link})
 }
 
 // unsupported refuses the parts of an announcement whose capabilities are off (SMART-006).
@@ -114,7 +122,7 @@ func (e *Endpoint) unsupported(a *announcement) error {
 		sent             bool
 		name, capability string
 	}{{a.Patient != "" || a.NHSNumber != "", "patient", capabilities.ContextEHRPatient}, {a.Encounter != "", "encounter", capabilities.ContextEHREncounter},
-		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}} {
+		{a.Banner != nil, "need_patient_banner", capabilities.ContextBanner}, {a.Style != "", "style_url", capabilities.ContextStyle}} {
 		if part.sent && !e.Capabilities.Has(part.capability) {
 			return oauth.Refuse(oauth.InvalidRequest, part.name+" is not supported here.")
 		}
@@ -124,7 +132,7 @@ func (e *Endpoint) unsupported(a *announcement) error {
 
 // launcher returns the client of the request: it has the right __launch, and a token with that scope.
 func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Client, error) {
-	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The token does not permit launches.",
+	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidToken, Description: "The token does not permit launches.",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
 	token, ok := oauth.Bearer(r.Header)
 	if !ok {
@@ -148,18 +156,14 @@ func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Clie
 }
 
 // launchURL returns the launch URL of a client (SMART-057, 122).
-func launchURL(c *clients.Client, requested string) (*url.URL, error) {
+func launchURL(c *clients.Client, requested string) (string, error) {
 	if requested == "" && len(c.LaunchURLs) == 1 {
 		requested = c.LaunchURLs[0]
 	}
 	if !slices.Contains(c.LaunchURLs, requested) {
-		return nil, inconsistent("launch_url is none of the client's")
+		return "", inconsistent("launch_url is none of the client's")
 	}
-	u, err := url.Parse(requested)
-	if err != nil {
-		return nil, inconsistent("launch_url is no URL")
-	}
-	return u, nil
+	return requested, nil
 }
 
 // inconsistent is the one refusal of every launch that does not fit together (SMART-127).

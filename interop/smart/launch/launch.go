@@ -7,6 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"carerecord/interop/smart/ledger"
@@ -16,9 +19,10 @@ import (
 // Launch is an announced launch.
 type Launch struct {
 	Client       string          `json:"client"`
-	Launcher     string          `json:"launcher"`     // the client that announced it
-	User         string          `json:"user"`         // who must sign in, of the policy folder
-	Organisation string          `json:"organisation"` // of the launcher
+	Launcher     string          `json:"launcher"`      // the client that announced it
+	Own          bool            `json:"own,omitempty"` // of a patient who opens an app from our pages, for the own record; without launcher and organisation
+	User         string          `json:"user"`          // who must sign in, of the policy folder
+	Organisation string          `json:"organisation"`  // of the launcher
 	Patient      string          `json:"patient,omitempty"`
 	Number       string          `json:"-"`                // NHS number that the launcher gave in place of a Patient
 	Person       string          `json:"person,omitempty"` // person key of the Patient
@@ -27,7 +31,9 @@ type Launch struct {
 	Banner       *bool           `json:"banner,omitempty"`
 	Intent       string          `json:"intent,omitempty"`
 	Tenant       string          `json:"tenant,omitempty"`
-	Ends         time.Time       `json:"ends"` // of the handle
+	Purpose      string          `json:"purpose,omitempty"` // of use; empty for the default of the user (SMART-430)
+	Style        string          `json:"style,omitempty"`   // address of the style of the launcher
+	Ends         time.Time       `json:"ends"`              // of the handle
 }
 
 // StatePrefix is the prefix of the State keys of handles.
@@ -54,6 +60,16 @@ func (b *Book) Announce(ctx context.Context, e ledger.Event, l Launch) (string, 
 		return "", err
 	}
 	return handle, b.Ledger.Write(ctx, e, w)
+}
+
+// Link returns the address with which an app is launched: its registered launch URL with iss, the FHIR base, and the handle (SMART-122).
+func Link(registered, base, handle string) (string, error) {
+	u, err := url.Parse(registered)
+	if err != nil {
+		return "", fmt.Errorf("read a launch URL: %w", err)
+	}
+	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+url.Values{"iss": {base}, "launch": {handle}}.Encode(), "&")
+	return u.String(), nil
 }
 
 // Take uses up a handle and returns its launch; ErrUnknown for none. Of several uses one succeeds.

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// The error codes of RFC 6749 (sections 4.1.2.1 and 5.2), OpenID Connect and RFC 7009 that this
-// server uses.
+// The error codes of RFC 6749 (sections 4.1.2.1 and 5.2), RFC 6750 and OpenID Connect that this server uses. Each has a line on the page for
+// developers (SMART-010).
 const (
 	InvalidRequest          = "invalid_request"
 	InvalidClient           = "invalid_client"
@@ -16,7 +16,7 @@ const (
 	UnauthorizedClient      = "unauthorized_client"
 	UnsupportedGrantType    = "unsupported_grant_type"
 	UnsupportedResponseType = "unsupported_response_type"
-	UnsupportedTokenType    = "unsupported_token_type"
+	InvalidToken            = "invalid_token"
 	AccessDenied            = "access_denied"
 	ServerError             = "server_error"
 	TemporarilyUnavailable  = "temporarily_unavailable"
@@ -29,7 +29,7 @@ const (
 
 // Codes returns the error codes, in the order of the standards.
 func Codes() []string {
-	return []string{InvalidRequest, InvalidClient, InvalidGrant, InvalidScope, UnauthorizedClient, UnsupportedGrantType, UnsupportedResponseType, UnsupportedTokenType,
+	return []string{InvalidRequest, InvalidClient, InvalidGrant, InvalidScope, UnauthorizedClient, UnsupportedGrantType, UnsupportedResponseType, InvalidToken,
 		AccessDenied, ServerError, TemporarilyUnavailable, LoginRequired, ConsentRequired, InteractionRequired, RequestNotSupported, RequestURINotSupported}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"carerecord/fhir/cors"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
@@ -29,6 +30,7 @@ type Endpoint struct {
 	Capabilities capabilities.Set
 	// Address returns the network address of a request.
 	Address func(*http.Request) string
+	CORS    *cors.Rules
 }
 
 // The grant types (SMART-004).
@@ -75,7 +77,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		status = oauth.AsError(err).Status
 	}
 	if q.client != nil {
-		q.client.RestrictOrigin(w.Header(), r, status)
+		e.CORS.Keep(w.Header(), r, q.client.ID, status)
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/scopes"
 )
@@ -16,6 +17,7 @@ type Response struct {
 	Scope        string `json:"scope"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
+	Style        string `json:"smart_style_url,omitempty"`
 	Context
 }
 
@@ -41,6 +43,9 @@ func (e *Endpoint) response(i *grants.Issued) (*Response, error) {
 		return nil, err
 	}
 	r := &Response{AccessToken: i.Access, TokenType: "Bearer", ExpiresIn: int(i.Life.Seconds()), Scope: i.Scopes, RefreshToken: i.Refresh, Context: ContextOf(&i.Grant)}
+	if e.Capabilities.Has(capabilities.ContextStyle) {
+		r.Style = i.Grant.Style
+	}
 	if granted.Has(scopes.OpenID) && i.Grant.User != "" {
 		if r.IDToken, err = e.IDs.Make(&i.Grant, i.Code.Nonce, granted); err != nil {
 			return nil, fmt.Errorf("answer with an ID token: %w", err)

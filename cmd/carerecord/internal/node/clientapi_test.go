@@ -134,6 +134,7 @@ func TestSMART052(t *testing.T) {
 		method, path, body string
 		status             int
 	}{
+		{"POST", "/admin/clients", strings.Replace(appBody, "{", `{"logo":"PHN2Zy8+",`, 1), 422}, // SMART-067: an SVG
 		{"POST", "/admin/clients", `{"name":"<b>"}`, 422}, {"POST", "/admin/clients", `{"nonsense":1}`, 400}, {"POST", "/admin/clients", ``, 400},
 		{"POST", "/admin/clients", `{"name":"` + strings.Repeat("x", maxClientBody) + `"}`, 413}, {"DELETE", "/admin/clients", "", 405}, {"DELETE", at, "", 405}, {"GET", at + "/suspend", "", 405},
 		{"POST", at + "/destroy", "", 404}, {"GET", "/admin/clients/app-none", "", 404}, {"GET", "/admin/clients?x=1", "", 400}, {"POST", "/admin/end-grants", "{}", 400}, {"GET", "/admin/end-grants", "", 405},

@@ -22,7 +22,7 @@ type ClientRequest struct {
 	Digest string          // that an approval names
 	Keys   json.RawMessage `json:",omitempty"` // a JWK set, for set-keys
 	URL    string          // of a JWK set, for set-keys
-	Of     grants.Of       // for end-grants
+	Of     grants.Of       // for end-grants; the organisation also for approvals and withdraw
 	Grant  string          `json:",omitempty"` // for end-grants: this one alone
 }
 
@@ -32,7 +32,8 @@ type ClientAnswer struct {
 	Digest  string            `json:"digest,omitempty"` // of what waits for an approval
 	Secret  string            `json:"secret,omitempty"` // shown this once
 	// Notices are what an operator should know of these clients, by id.
-	Notices map[string][]string `json:"notices,omitempty"`
+	Notices   map[string][]string `json:"notices,omitempty"`
+	Approvals []ListedApproval    `json:"approvals,omitempty"` // of organisations
 	// LeftOut are the ids of clients that an import left out: there are clients of these ids, or they are no ids of a registry.
 	LeftOut []string `json:"leftOut,omitempty"`
 }
@@ -96,6 +97,9 @@ func (n *Node) registry(ctx context.Context, who string, request ClientRequest) 
 		if answer.Clients[i] = withoutDigests(c); request.Verb == "export" {
 			answer.Clients[i].Secrets = nil
 		}
+		if request.Verb != "export" && request.Verb != "show" {
+			withoutLogos(answer.Clients[i])
+		}
 	}
 	if err != nil || len(answer.Clients) == 0 || request.Verb == "export" {
 		return answer, err
@@ -123,6 +127,15 @@ func withoutDigests(c *clients.Client) *clients.Client {
 	return &out
 }
 
+// withoutLogos removes the logos from a copy of a client. Their digests stay.
+func withoutLogos(c *clients.Client) {
+	if c.Logo = nil; c.Proposed != nil {
+		proposed := *c.Proposed
+		proposed.With.Logo = nil
+		c.Proposed = &proposed
+	}
+}
+
 func (n *Node) registryVerb(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
 	if n.smart == nil {
 		return ClientAnswer{}, errors.New("a store that is served with --auth off has no clients")
@@ -130,6 +143,12 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	r := n.smart.Clients
 	var c *clients.Client
 	var err error
+	switch request.Verb {
+	case "add", "change":
+		if request.Client == nil {
+			return ClientAnswer{}, fmt.Errorf("%s needs a client", request.Verb)
+		}
+	}
 	switch request.Verb {
 	case "list", "export":
 		all, err := r.List(ctx)
@@ -153,6 +172,10 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	case "rotate-secret":
 		secret, err := r.RotateSecret(ctx, who, request.ID)
 		return ClientAnswer{Secret: secret}, err
+	case "approvals":
+		return n.approvals(ctx, request.Of.Organisation)
+	case "withdraw":
+		c, err = r.Withdraw(ctx, who, request.ID, request.Of.Organisation)
 	case "end-grants":
 		return ClientAnswer{}, n.endGrants(ctx, who, request)
 	case "import":

@@ -110,7 +110,7 @@ func TestSMARTT14(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		object, err := signer.Sign([]byte(`{"iss":"` + backend + `","sub":"` + backend + `","aud":"http://record.test/oauth/token","exp":` + jsonNumber(time.Now().Add(time.Minute)) + `,"jti":"` + id + `"}`))
+		object, err := signer.Sign([]byte(`{"iss":"` + backend + `","sub":"` + backend + `","aud":"http://127.0.0.1:8080/oauth/token","exp":` + jsonNumber(time.Now().Add(time.Minute)) + `,"jti":"` + id + `"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
