@@ -68,18 +68,18 @@ func (e *evaluator) inScopes(v *version, body map[string]any) bool {
 
 // permitsRow reports whether a scope permits rows of a type, by one of the letters.
 func (r requester) permitsRow(s scope, typ string) bool {
-	letters := cmp.Or(r.letters, "rs")
+	permissions := cmp.Or(r.permissions, "rs")
 	if r.terminology && isTerminology(typ) {
-		letters = "rs"
+		permissions = "rs"
 	}
-	return (s.typ == "*" || s.typ == typ) && strings.ContainsAny(s.permissions, letters)
+	return (s.typ == "*" || s.typ == typ) && strings.ContainsAny(s.permissions, permissions)
 }
 
 // ofBothLetters makes the evaluator decide by r or s until the returned function is called.
 func (e *evaluator) ofBothLetters() (restore func()) {
-	letters := e.requester.letters
-	e.requester.letters = ""
-	return func() { e.requester.letters = letters }
+	permissions := e.requester.permissions
+	e.requester.permissions = ""
+	return func() { e.requester.permissions = permissions }
 }
 
 // isTerminology reports whether a query may name resources of a type by their canonical URL.

@@ -17,7 +17,7 @@ type requester struct {
 	id, person          string // the Patient in context, of a patient or of staff, and the person for whom the token was issued
 	breakGlass          bool
 	scopes              []scope
-	letters             string // the visible part is what one of these permits; empty for r and s
+	permissions         string // the visible part is what one of these permits; empty for r and s
 	terminology         bool   // value sets and code systems are in the visible part by both letters
 }
 

@@ -93,8 +93,8 @@ func (g *generator) byLetters(p consent.Principal) consent.Principal {
 // constraintsByLetter are constraints of types that questions rarely search, and join.
 var constraintsByLetter = map[string][]string{"ValueSet": {"status=active", "status=draft"}, "CodeSystem": {"status=active", "status=draft"}, "CareTeam": {"status=active", "status=proposed"}}
 
-// letters are the permissions with which a question reads rows: r, s, or rs for either of the two. t is s, and rs for terminology.
-type letters struct {
+// permissionsByUse are the permissions with which a question reads rows: r, s, or rs for either of the two. t is s, and rs for terminology.
+type permissionsByUse struct {
 	searched  string // the rows of searches: matches, joined rows, rows that refer to a match
 	named     string // the rows that others name: included resources
 	addressed string // the resource that the address names
@@ -106,17 +106,17 @@ var (
 )
 
 // lettersOf returns the letters of a question (SMART-270 to 283, 295).
-func lettersOf(q question) letters {
+func lettersOf(q question) permissionsByUse {
 	typ, of := typeOf(q)
 	path, query, _ := strings.Cut(q.path, "?")
 	query += "&" + q.body
 	switch {
 	case strings.Contains(path, "$everything"):
-		return letters{"s", "s", "r"}
+		return permissionsByUse{"s", "s", "r"}
 	case of == "r", strings.Contains(path, "$meta"):
-		return letters{"r", "r", "r"}
+		return permissionsByUse{"r", "r", "r"}
 	}
-	out := letters{"s", "s", "s"}
+	out := permissionsByUse{"s", "s", "s"}
 	if valueSets.MatchString(query) && typ != "" && !isTerminology(typ) {
 		out.searched, out.named, out.addressed = "t", "t", "t"
 	}
@@ -128,7 +128,7 @@ func lettersOf(q question) letters {
 
 // byLetter draws a question and its letters. A List that _list names needs s, and one that is included needs either: no question
 // has both.
-func (g *generator) byLetter() (question, letters) {
+func (g *generator) byLetter() (question, permissionsByUse) {
 	for {
 		q := g.reading()
 		switch n := g.IntN(100); {
@@ -150,14 +150,14 @@ type lettered struct {
 	*reading
 	evaluators map[string]*evaluator
 	stores     map[string]*storetest.Reference
-	sides      map[letters]*side
+	sides      map[permissionsByUse]*side
 }
 
 // choose makes the next comparisons with the visible part of some letters.
-func (l *lettered) choose(by letters) {
+func (l *lettered) choose(by permissionsByUse) {
 	l.Helper()
 	if l.sides == nil {
-		l.evaluators, l.stores, l.sides = map[string]*evaluator{}, map[string]*storetest.Reference{}, map[letters]*side{}
+		l.evaluators, l.stores, l.sides = map[string]*evaluator{}, map[string]*storetest.Reference{}, map[permissionsByUse]*side{}
 		for _, s := range l.fullSides {
 			s.decider.Set(consenttest.Decision{})
 		}
@@ -176,7 +176,7 @@ func (l *lettered) choose(by letters) {
 func (l *lettered) part(of string) store.Store {
 	if l.stores[of] == nil {
 		r := asRequester(l.principal)
-		r.letters, r.terminology = map[string]string{"r": "r", "s": "s", "t": "s"}[of], of == "t"
+		r.permissions, r.terminology = map[string]string{"r": "r", "s": "s", "t": "s"}[of], of == "t"
 		l.evaluators[of] = evaluate(l.docs, l.mode.region, r, consenttest.Decision{})
 		l.stores[of] = visibleStore(l, l.evaluators[of])
 	}

@@ -34,7 +34,7 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 		}
 	}
 	r := asRequester(p)
-	r.letters = "cruds" // a write decides by its own letter
+	r.permissions = "cruds" // a write decides by its own letter
 	e := evaluate(docs, m.region, r, decision)
 	if e.hasOrphanRows() {
 		return

@@ -28,10 +28,10 @@ type hostile struct {
 // record, so that nothing is lost. Others at the same address are served (SMART-482, 483, 494, SMART-T44).
 func TestSMART482Records(t *testing.T) {
 	var counted audit.UnidentifiedLimiter
-	var trail *audit.Writer
+	var writer *audit.Writer
 	const perClient = 3
 	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) {
-		c.Failures, c.Unidentified, trail = perClient, &counted, c.Audit
+		c.Failures, c.Unidentified, writer = perClient, &counted, c.Audit
 	})
 	var last uint64
 	w.records(&last)
@@ -47,7 +47,7 @@ func TestSMART482Records(t *testing.T) {
 		if records > 10*perClient || codes[h.status]+codes[http.StatusTooManyRequests] != sent {
 			t.Errorf("SMART-482: %s: %d requests have %d records and the answers %v, want at most %d records and %d or 429", h.name, sent, records, codes, 10*perClient, h.status)
 		}
-		w.must(counted.Flush(t.Context(), trail, w.now))
+		w.must(counted.Flush(t.Context(), writer, w.now))
 		flushed, more := w.records(&last), 0
 		for _, r := range flushed {
 			more += r.More

@@ -16,12 +16,12 @@ import (
 func TestRefusals(t *testing.T) {
 	clock := func() time.Time { return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC) }
 	log := storetest.NewReference(clock)
-	trail, err := audit.New(log, make([]byte, 32), time.Second)
+	writer, err := audit.New(log, make([]byte, 32), time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	observed := 0
-	r := &ledger.Refusals{Ledger: &ledger.Ledger{Audit: trail, Clock: clock, Observe: func(ledger.Event) { observed++ }}, Sources: limits.New(2, clock), Counted: &audit.UnidentifiedLimiter{}}
+	r := &ledger.Refusals{Ledger: &ledger.Ledger{Audit: writer, Clock: clock, Observe: func(ledger.Event) { observed++ }}, Sources: limits.New(2, clock), Counted: &audit.UnidentifiedLimiter{}}
 	for i, want := range []bool{true, true, false} {
 		e := ledger.Event{Name: "token-refused", Refused: "invalid_client", Client: audit.Client{Address: "[2001:db8::" + string(rune('1'+i)) + "]"}}
 		if within, err := r.Note(t.Context(), e); err != nil || within != want {
@@ -31,7 +31,7 @@ func TestRefusals(t *testing.T) {
 	if observed != 3 {
 		t.Errorf("SMART-497: %d refusals were observed, want 3", observed)
 	}
-	if err := r.Counted.Flush(t.Context(), trail, clock()); err != nil {
+	if err := r.Counted.Flush(t.Context(), writer, clock()); err != nil {
 		t.Fatal(err)
 	}
 	records, _ := audittest.RecordsAfter(t, log, 0)
