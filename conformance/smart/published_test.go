@@ -94,6 +94,7 @@ func TestPublishedTexts(t *testing.T) {
 	if page.code != 200 || !strings.Contains(read(w.do(w.request("GET", site+smart.DevelopersPath, ""))).text, `href="`+smart.TextsPath+`"`) {
 		t.Fatalf("SMART-224: got %d", page.code)
 	}
+	page.text = strings.ReplaceAll(page.text, "<wbr>", "") // where a line may break
 	unreviewed := 0
 	for _, language := range []string{"en", "cy"} {
 		raw, err := os.ReadFile("../../interop/pages/texts/" + language + ".json")
