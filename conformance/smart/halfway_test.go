@@ -256,7 +256,7 @@ func TestSMARTT38Keys(t *testing.T) {
 	}
 	for _, h := range hosts {
 		host := httptest.NewServer(h.serve)
-		w.changeClient("loader", func(c *clients.Client) { c.Keys, c.KeysURL = nil, host.URL + "/" + url.PathEscape(h.name) })
+		w.changeClient("loader", func(c *clients.Client) { c.Keys, c.KeysURL = nil, host.URL+"/"+url.PathEscape(h.name) })
 		got := backend()
 		refused := got.code == http.StatusUnauthorized && got.str("error") == "invalid_client" || got.code == http.StatusServiceUnavailable
 		if !refused || got.str("access_token") != "" {
