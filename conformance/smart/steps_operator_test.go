@@ -11,7 +11,7 @@ import (
 
 // announceLaunch announces a launch of an app for staff.
 func (w *walk) announceLaunch() {
-	own := w.token("ehr", url.Values{"grant_type": {"client_credentials"}, "scope": {"__launch"}})
+	own := w.ehr("__launch")
 	if own.code != 200 {
 		if !w.suspended["ehr"] && !w.safe {
 			w.Errorf("SMART-362: got %d %s", own.code, own.text)
