@@ -169,6 +169,7 @@ func TestSMART220Refused(t *testing.T) {
 		"offline access without":        {"clinical", func(a *clients.OrganisationApproval) { a.Scopes += " offline_access" }, clients.ErrRefused},
 		"system scopes":                 {"clinical", func(a *clients.OrganisationApproval) { a.Scopes = "system/Condition.rs" }, clients.ErrRefused},
 		"another purpose":               {"clinical", func(a *clients.OrganisationApproval) { a.Purpose = "HRESCH" }, clients.ErrRefused},
+		"a purpose of patients":         {"both", func(a *clients.OrganisationApproval) { a.Purpose = "PATRQT" }, clients.ErrRefused},
 		"an end that has passed":        {"clinical", func(a *clients.OrganisationApproval) { a.Ends = w.now }, clients.ErrRefused},
 		"an end after more than a year": {"clinical", func(a *clients.OrganisationApproval) { a.Ends = a.Ends.Add(time.Second) }, clients.ErrRefused},
 	} {

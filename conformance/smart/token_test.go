@@ -57,6 +57,7 @@ func TestErrorURI(t *testing.T) {
 		t.Fatalf("SMART-316: got %d %s", got.code, got.text)
 	}
 	page := read(w.do(w.request("GET", address, "")))
+	page.text = strings.ReplaceAll(page.text, "<wbr>", "") // long names may break
 	if page.code != 200 || !strings.Contains(page.text, `id="`+fragment+`"`) {
 		t.Fatalf("SMART-010: got %d %.300s", page.code, page.text)
 	}

@@ -123,7 +123,7 @@ func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.
 	ctx := q.r.Context()
 	self, err := e.Record.Self(ctx, p.user(), p.own)
 	role := ""
-	if err == nil && p.person.Kind == policy.KindStaff {
+	if err == nil && p.person.Kind == policy.KindStaff && set.Has(scopes.FHIRUser) {
 		role, err = e.Record.Role(ctx, p.user(), self)
 	}
 	if errors.Is(err, record.ErrSeveral) {

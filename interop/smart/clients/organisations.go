@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"carerecord/consent/audit"
+	"carerecord/consent/policy"
 	"carerecord/fhir/r4"
 	"carerecord/interop/smart/scopes"
 )
@@ -75,8 +76,8 @@ func (c *Client) approvable(a OrganisationApproval) error {
 		return errors.New("scopes: they are not within those of the registration")
 	case set.Has(scopes.OfflineAccess) && !c.Offline:
 		return errors.New("scopes: the registration has no offline access")
-	case !slices.Contains(c.Purposes, a.Purpose):
-		return errors.New("purpose: it is none of the registration")
+	case !slices.Contains(c.Purposes, a.Purpose) || !slices.Contains(policy.PurposesOfStaff(), a.Purpose):
+		return errors.New("purpose: it is none of the registration, or none of staff")
 	}
 	return nil
 }
