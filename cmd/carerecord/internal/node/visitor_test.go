@@ -32,10 +32,10 @@ var secretValues = regexp.MustCompile(`cr_[a-z]{2}_[A-Za-z0-9_-]{43}`)
 func (v *visitor) visit(method, target string, form url.Values) string {
 	v.Helper()
 	for range 20 {
-		q := httptest.NewRequest(method, "http://record.test"+strings.TrimPrefix(target, "http://record.test"), strings.NewReader(form.Encode()))
+		q := httptest.NewRequest(method, v.node.cfg.PublicURL+strings.TrimPrefix(target, v.node.cfg.PublicURL), strings.NewReader(form.Encode()))
 		if method == http.MethodPost {
 			q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			q.Header.Set("Origin", "http://record.test")
+			q.Header.Set("Origin", v.node.cfg.PublicURL)
 		}
 		for name, value := range v.cookies {
 			q.AddCookie(&http.Cookie{Name: name, Value: value})
@@ -61,7 +61,7 @@ func (v *visitor) visit(method, target string, form url.Values) string {
 		if location == "" {
 			return ""
 		}
-		if !strings.HasPrefix(location, "/") && !strings.HasPrefix(location, "http://record.test/") {
+		if !strings.HasPrefix(location, "/") && !strings.HasPrefix(location, v.node.cfg.PublicURL+"/") {
 			return location
 		}
 		method, target, form = http.MethodGet, location, nil
@@ -114,7 +114,7 @@ func (v *visitor) form(field, value string) (sent, bool) {
 func (v *visitor) authorize(client, scope, subject string, params url.Values) string {
 	v.Helper()
 	challenge := sha256.Sum256([]byte(v.verifier()))
-	request := url.Values{"response_type": {"code"}, "client_id": {client}, "redirect_uri": {"https://app.example/back"}, "scope": {scope}, "state": {"the-long-state-of-" + v.name + "-" + scope}, "aud": {"http://record.test/fhir"},
+	request := url.Values{"response_type": {"code"}, "client_id": {client}, "redirect_uri": {"https://app.example/back"}, "scope": {scope}, "state": {"the-long-state-of-" + v.name + "-" + scope}, "aud": {v.node.cfg.PublicURL + "/fhir"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"}}
 	for name, values := range params {
 		request[name] = values
