@@ -15,6 +15,7 @@ const maxClockOffset = time.Second
 // safe for concurrent use.
 type clockCheck struct {
 	measure func(ctx context.Context) (offset, uncertain time.Duration, err error)
+	within  time.Duration // for one comparison: the lease is renewed between two
 	log     *slog.Logger
 
 	mu     sync.Mutex
@@ -22,16 +23,13 @@ type clockCheck struct {
 	wrong  bool
 }
 
-// clockTime bounds one comparison.
-const clockTime = 2 * time.Second
-
 // look compares the clocks. The clock counts as wrong if it differs by more than maxClockOffset for certain: an answer that was long on its
 // way proves nothing, and neither does a server that does not answer. Then what was found before holds.
 func (c *clockCheck) look(ctx context.Context) {
 	if c == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, clockTime)
+	ctx, cancel := context.WithTimeout(ctx, c.within)
 	defer cancel()
 	offset, uncertain, err := c.measure(ctx)
 	if err != nil {

@@ -22,7 +22,7 @@ func TestClock(t *testing.T) {
 	defer n.Close()
 	var offset, uncertain time.Duration
 	var failure error
-	n.lease.clock = &clockCheck{log: slog.New(slog.DiscardHandler), measure: func(context.Context) (time.Duration, time.Duration, error) { return offset, uncertain, failure }}
+	n.lease.clock = &clockCheck{within: time.Minute, log: slog.New(slog.DiscardHandler), measure: func(context.Context) (time.Duration, time.Duration, error) { return offset, uncertain, failure }}
 	ask := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
 		n.lease.require(n.Handler()).ServeHTTP(w, httptest.NewRequest(method, path, nil))

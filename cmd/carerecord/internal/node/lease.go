@@ -88,7 +88,7 @@ func acquireLease(ctx context.Context, e store.Engine, cfg Config) (*lease, erro
 	if err := stored.Renew(ctx); err != nil {
 		return nil, err
 	}
-	l.clock = &clockCheck{measure: db.ClockOffset, log: cfg.Log}
+	l.clock = &clockCheck{measure: db.ClockOffset, within: life / (2 * renewals), log: cfg.Log}
 	l.clock.look(ctx)
 	renewing, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
