@@ -31,6 +31,7 @@ func (r *Register) inForceLocked(name string) (c statement) {
 	if facts.IsIdentifierName(name) {
 		patients = slices.Collect(maps.Keys(r.patientsOf[name])) // the identifier may mean each of them
 	}
+	var followed []string // identifiers that connect, each of which may belong to many of the Patients
 	for _, patient := range r.withTied(patients, true) {
 		if add(patient); facts.IsIdentifierName(name) && !r.connects(name) {
 			continue // one of the source's own identifiers
@@ -38,9 +39,10 @@ func (r *Register) inForceLocked(name string) (c statement) {
 		//law:bearers-covered
 		for identifier := range r.identifiersOf[patient] {
 			add(identifier)
-			if _, tie := facts.TiedPatient(identifier); tie || !r.connects(identifier) { // withTied has followed ties
+			if _, tie := facts.TiedPatient(identifier); tie || !r.connects(identifier) || slices.Contains(followed, identifier) { // withTied has followed ties
 				continue
 			}
+			followed = append(followed, identifier)
 			//law:same-number-covered
 			for _, same := range r.withTied(slices.Collect(maps.Keys(r.patientsOf[identifier])), true) {
 				add(same)
