@@ -67,9 +67,13 @@ func (c *commitBuilder) target(ctx context.Context, ch *Change) (t target, err e
 	if ch.Kind == ChangeCreate { // the id is new: Expect is 0
 		return t, nil
 	}
+	before := c.view.snap.reads
 	t.cur, err = c.view.snap.Get(ctx, ch.Ref)
 	if errors.Is(err, store.ErrNotFound) {
-		return t, nil
+		if err = c.view.sameReads(ctx, ch.Ref.Type, before, err); errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		return t, err
 	}
 	if err != nil {
 		return t, fmt.Errorf("read %s for writing: %w", ch.Ref, err)
@@ -80,7 +84,10 @@ func (c *commitBuilder) target(ctx context.Context, ch *Change) (t target, err e
 	if err == nil && ch.Reads {
 		t.shown, err = c.view.WithPermission(string(rune(PermitRead))).show(ctx, t.cur, t.cur)
 	}
-	if t.visible = err == nil; err != nil && !errors.Is(err, store.ErrNotFound) {
+	if t.visible = err == nil; !t.visible {
+		err = c.view.sameReads(ctx, ch.Ref.Type, before, err)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return t, err
 	}
 	return t, nil

@@ -152,7 +152,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 }
 
 // view runs the steps that read the named patient.
-func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*View, error) {
+func (g *Guard) view(ctx context.Context, d *decision, snap *cachedSnap) (*View, error) {
 	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil), persons: personCache{}, groups: map[string][]string{}}
 	if !d.req.Write && d.req.Permission != 0 {
 		v.permissions = string(rune(d.req.Permission))

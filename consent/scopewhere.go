@@ -140,17 +140,37 @@ func (v *View) inScope(ctx context.Context, d, newest store.Doc) (bool, error) {
 			return false, err
 		}
 	}
-	row, err := v.index.Index(live.Ref.Type, live.Ref.ID, live.Updated, live.Body)
+	return v.satisfies(where, live, d.Keys)
+}
+
+// satisfies reports whether a body, with the facts among some keys, satisfies the predicate of a scope.
+func (v *View) satisfies(where store.Pred, d store.Doc, facts []store.Key) (bool, error) {
+	row, err := v.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
 	if err != nil {
 		return false, err
 	}
 	keys := slices.Clone(row.Keys)
-	for _, k := range d.Keys {
+	for _, k := range facts {
 		if index.IsFact(k) {
 			keys = append(keys, k)
 		}
 	}
 	return store.Match(where, store.Sorted(keys)), nil
+}
+
+// deletedInScope reports whether the scopes may permit a tombstone: false if they do not permit the version before it, uncut. No
+// cut makes a document satisfy a constraint, and the rows that decide about cuts need not be read (sameReads). It is true
+// for all other versions.
+func (v *View) deletedInScope(ctx context.Context, d store.Doc) (bool, error) {
+	where := v.withinScopes(d.Ref.Type)
+	if where == nil || !d.Deleted() {
+		return true, nil
+	}
+	last, err := v.guard.keyer.Snapshot(v.snap).BeforeDeletion(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	return v.satisfies(where, last, d.Keys)
 }
 
 // CheckNamed returns the Refusal of a search that lists a type where the scopes need its resources to be named

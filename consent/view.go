@@ -19,7 +19,7 @@ import (
 type View struct {
 	guard       *Guard
 	index       *index.Indexer
-	snap        store.Snapshot
+	snap        *cachedSnap
 	grant       *Grant
 	failed      *error              // the first error of a predicate's reads
 	committed   bool                // a commit was made
@@ -87,11 +87,15 @@ func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	if err := v.checkUsable(ctx); err != nil {
 		return store.Doc{}, err
 	}
+	before := v.snap.reads
 	d, err := v.snap.Get(ctx, ref)
-	if err != nil {
-		return store.Doc{}, err
+	if err == nil {
+		d, err = v.show(ctx, d, d)
 	}
-	return v.show(ctx, d, d)
+	if err != nil {
+		return store.Doc{}, v.sameReads(ctx, ref.Type, before, err)
+	}
+	return d, nil
 }
 
 // All yields the visible live ones of some documents, each once, in the order of the store.
@@ -127,6 +131,9 @@ func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error)
 	if visible, err := v.binaryVisible(ctx, d); err != nil || !visible {
 		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
+	if permitted, err := v.deletedInScope(ctx, d); err != nil || !permitted {
+		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
+	}
 	now := d
 	if d.Version != newest.Version {
 		if now, err = v.withCurrentKeys(ctx, newest, newest); err != nil {
@@ -146,18 +153,22 @@ func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error)
 // Version returns one version, decided by its own body and by the newest version (VIS-005), or
 // store.ErrNotFound.
 func (v *View) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
+	before := v.snap.reads
 	newest, err := v.snap.Get(ctx, ref)
 	if err == nil {
 		_, err = v.show(ctx, newest, newest)
 	}
-	if err != nil {
-		return store.Doc{}, err
+	var d store.Doc
+	if err == nil {
+		d, err = v.snap.Version(ctx, ref, version)
 	}
-	d, err := v.snap.Version(ctx, ref, version)
-	if err != nil {
-		return store.Doc{}, err
+	if err == nil {
+		d, err = v.show(ctx, d, newest)
 	}
-	return v.show(ctx, d, newest)
+	if err != nil {
+		return store.Doc{}, v.sameReads(ctx, ref.Type, before, err)
+	}
+	return d, nil
 }
 
 // History yields visible versions, newest first, projected. A version is decided by its own body and

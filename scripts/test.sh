@@ -55,7 +55,7 @@ status=0
 GOGC=200 part "with the race detector" -race $packages || status=1
 part "all rounds of writers at once, and all random regions" -count=1 ./conformance/atonce ./conformance/persons || status=1
 part "the pages in Chromium" -count=1 ./conformance/browser || status=1
-part "all random walks of the authorization server" -count=1 -run '^TestWalk' ./conformance/smart || status=1
+GOGC=400 CARERECORD_WALKS=whole part "all random walks of the authorization server" -count=1 -run '^TestWalk' ./conformance/smart || status=1
 wait "$beside" || status=1
 beside=
 cat "$dir/others"

@@ -28,12 +28,14 @@ type clientCmd struct {
 	Suspend clientVerbCmd    `cmd:"" help:"Stop a client. All its tokens end at once."`
 	Resume  clientVerbCmd    `cmd:"" help:"Serve a suspended client again. Its earlier tokens stay ended."`
 
-	RotateSecret clientVerbCmd    `cmd:"" help:"Print a new secret, this once. The one before is valid for another week."`
-	SetKeys      clientSetKeysCmd `cmd:"" help:"Propose other keys of a client."`
-	RevokeTokens clientVerbCmd    `cmd:"" help:"End all tokens of a client at once."`
-	EndGrants    clientEndCmd     `cmd:"" help:"End all tokens of an organisation, of a user or of everybody at once."`
-	Export       clientListCmd    `cmd:"" help:"Print all clients as JSON, for import. Secrets are not in it."`
-	Import       clientImportCmd  `cmd:"" help:"Propose the clients of an exported file, under their ids, after a store was restored."`
+	RotateSecret clientVerbCmd      `cmd:"" help:"Print a new secret, this once. The one before is valid for another week."`
+	SetKeys      clientSetKeysCmd   `cmd:"" help:"Propose other keys of a client."`
+	RevokeTokens clientVerbCmd      `cmd:"" help:"End all tokens of a client at once."`
+	Approvals    clientApprovalsCmd `cmd:"" help:"List what organisations have approved for their staff, who then see no consent screen."`
+	Withdraw     clientWithdrawCmd  `cmd:"" help:"Withdraw the approval of an organisation. The grants that were made without a screen end at once."`
+	EndGrants    clientEndCmd       `cmd:"" help:"End all tokens of an organisation, of a user or of everybody at once."`
+	Export       clientListCmd      `cmd:"" help:"Print all clients as JSON, for import. Secrets are not in it."`
+	Import       clientImportCmd    `cmd:"" help:"Propose the clients of an exported file, under their ids, after a store was restored."`
 }
 
 // clientFlags are those of every command for clients.
@@ -77,6 +79,9 @@ func (f clientFlags) print(w io.Writer, answer node.ClientAnswer) error {
 			fmt.Fprintf(w, "! %s: %s\n", c.ID, notice)
 		}
 	}
+	if err := printApprovals(w, answer.Approvals); err != nil {
+		return err
+	}
 	for _, id := range answer.LeftOut {
 		fmt.Fprintf(w, "left out, registered already or not by this command: %s\n", id)
 	}
@@ -100,12 +105,11 @@ type clientAddCmd struct {
 	Scopes       string       `help:"The widest scopes that it may have."`
 	Purpose      []string     `help:"Purpose of use: PATRQT for an app of patients, TREAT for staff and their systems, HOPERAT for operators and administrators; repeat the flag for more."`
 	Organisation string       `help:"ODS code of the organisation that runs it."`
-	Right        []string     `help:"__introspect, __launch, or __clients for an app of administrators."`
+	Right        []string     `help:"__introspect, __launch, or __clients and __apps for an app of administrators."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
 	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, with the dot at its end: xac02.lab."`
 	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
 
-	Confirmed       bool     `help:"An app for staff: its scopes are approved with the registration until its review, so people are not asked."`
 	Intent          []string `help:"Intent that a launch may name; repeat the flag for more."`
 	NoPatientChoice bool     `help:"A launch without a patient is refused where the app needs one: nobody chooses."`
 	Contact         string   `help:"Whom to ask about the app."`
@@ -125,7 +129,7 @@ type clientAddCmd struct {
 func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	made := clients.Client{Name: c.Name, Publisher: c.Publisher, Kind: c.Kind, RedirectURIs: c.Redirect, LaunchURLs: c.LaunchURL, Origins: c.WebOrigin, Audience: c.Audience, Scopes: c.Scopes,
 		Purposes: c.Purpose, Organisation: c.Organisation, Rights: c.Right, Flow: c.Flow, IDPrefix: c.IDPrefix, KeysURL: c.KeysURL,
-		Confirmed: c.Confirmed, Intents: c.Intent, NoPatientChoice: c.NoPatientChoice, Contact: c.Contact, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
+		Intents: c.Intent, NoPatientChoice: c.NoPatientChoice, Contact: c.Contact, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
 		Evidence: c.Evidence, AgreementEnds: c.AgreementEnds, Review: c.Review}
 	if made.Offline = clients.OfflineByDefault(&made); c.Offline != nil {
 		made.Offline = *c.Offline

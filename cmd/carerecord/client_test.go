@@ -127,8 +127,8 @@ func runVerbs(t *testing.T, dir string) {
 	wantText("add --json", client("approve", "--json", backend, gjson.Get(asJSON, "digest").Str), `"status": "active"`)
 
 	staff := gjson.Get(client("add", "--json", "--name", "Chart", "--kind", "public", "--redirect", "https://app.example/back", "--launch-url", "https://app.example/launch", "--audience", "clinician", "--purpose", "TREAT", "--scopes", "user/*.rs",
-		"--confirmed", "--review", "2099-01-01", "--intent", "reconcile-medications", "--intent", "order", "--no-patient-choice", "--contact", "help desk", "--terms-url", "https://app.example/terms", "--privacy-url", "https://app.example/privacy"), "clients.0.id").Str
-	for member, want := range map[string]string{"confirmed": "true", "intents": `["reconcile-medications","order"]`, "noPatientChoice": "true", "contact": `"help desk"`, "termsURL": `"https://app.example/terms"`,
+		"--review", "2099-01-01", "--intent", "reconcile-medications", "--intent", "order", "--no-patient-choice", "--contact", "help desk", "--terms-url", "https://app.example/terms", "--privacy-url", "https://app.example/privacy"), "clients.0.id").Str
+	for member, want := range map[string]string{"intents": `["reconcile-medications","order"]`, "noPatientChoice": "true", "contact": `"help desk"`, "termsURL": `"https://app.example/terms"`,
 		"privacyURL": `"https://app.example/privacy"`, "offline": "false"} {
 		if got := gjson.Get(client("show", staff), "@ugly|"+member).Raw; got != want {
 			t.Errorf("show of an app for staff: %s is %s, want %s", member, got, want)
@@ -175,6 +175,11 @@ func runVerbs(t *testing.T, dir string) {
 	approve(client("set-keys", backend, "--url", "https://backend.example/keys")) // SMART-058: instead of inline keys
 	if got := client("show", backend); gjson.Get(got, "keysURL").Str != "https://backend.example/keys" || gjson.Get(got, "keys").Exists() {
 		t.Errorf("SMART-058: set-keys --url: got %s", got)
+	}
+	// SMART-220: approving needs an administrator who has signed in.
+	wantText("approvals", client("approvals", "--organisation", "XAC01")+client("approvals", "--json"), "{}")
+	if err := run(t.Context(), []string{"client", "withdraw", staff, "--store", "pebble:" + dir, "--organisation", "XAC01"}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "has not approved") {
+		t.Errorf("SMART-220: a withdrawal of nothing: got %v", err)
 	}
 	wantText("suspend", client("suspend", id), id+"  suspended")
 	wantText("resume", client("resume", id), id+"  active")

@@ -36,7 +36,7 @@ func makeDemo(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := node.Config{Address: address, PublicURL: "http://record.test", Auth: node.AuthDemo, Log: slog.New(slog.DiscardHandler)}
+	cfg := node.Config{Address: address, PublicURL: "http://127.0.0.1:8080", Auth: node.AuthDemo, Log: slog.New(slog.DiscardHandler)}
 	if err := cfg.FillFolders(); err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +87,8 @@ func TestCommandsAreRecorded(t *testing.T) {
 		{name: "client rotate-secret", args: []string{"demo-ehr"}, record: "client"},
 		{name: "client set-keys", args: []string{"demo-app", "--url", "https://app.example/keys"}, fails: true, record: "client"},
 		{name: "client revoke-tokens", args: []string{"demo-app"}, record: "client"},
+		{name: "client approvals", record: "client"},
+		{name: "client withdraw", args: []string{"demo-ehr", "--organisation", "XAC01"}, fails: true, record: "client"},
 		{name: "client end-grants", args: []string{"--user", "gp"}, record: "client"},
 		{name: "client import", args: []string{exported}, record: "client"},
 		{name: "keys list", record: "signing-keys-list"},

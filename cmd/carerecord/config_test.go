@@ -164,7 +164,6 @@ func TestServeMistakes(t *testing.T) {
 		}
 	}
 	for _, c := range []serveCmd{
-		{Listen: "0.0.0.0:80", Store: "pebble:x", Auth: "off", Lease: time.Second},
 		{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second},
 	} {
 		if _, err := c.config(); err == nil {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -20,7 +18,9 @@ import (
 type serveCmd struct {
 	Listen    string `help:"Address to listen on." default:"127.0.0.1:8080"`
 	Store     string `help:"pebble:DIR or mongodb://HOST/DATABASE." required:""`
-	PublicURL string `help:"Address of the site as clients see it, without /fhir. Default: http:// and the address of --listen."`
+	TLSCert   string `name:"tls-cert" help:"File with the certificate and its chain, in PEM, for both addresses. A renewed file is read within a minute." type:"path"`
+	TLSKey    string `name:"tls-key" help:"File with the private key of the certificate, in PEM." type:"path"`
+	PublicURL string `help:"Address of the site as clients see it, without /fhir. Default: https:// with a certificate, else http://, and the address of --listen."`
 	Auth      string `help:"smart, or off: everybody may read and write everything, on a loopback address only." enum:"smart,off" default:"smart"`
 	Demo      bool   `help:"Load the synthetic region on first start, with sample people and clients."`
 	Keys      string `help:"Folder of the sealing keys. Default: keys in the folder of a Pebble store." type:"path"`
@@ -73,26 +73,17 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 	if err := limits.Set(c.Limit); err != nil {
 		all = append(all, err)
 	}
-	cfg := node.ServeConfig{Listen: c.Listen, Admin: c.Admin, IndexRate: c.ReindexRate, KeyLife: c.SigningKeyLife, Config: node.Config{
+	cfg := node.ServeConfig{Listen: c.Listen, Admin: c.Admin, TLS: node.TLSFiles{Cert: c.TLSCert, Key: c.TLSKey}, IndexRate: c.ReindexRate, KeyLife: c.SigningKeyLife, Config: node.Config{
 		PublicURL: strings.TrimSuffix(c.PublicURL, "/"), KeysDir: c.Keys, PolicyDir: c.Policy, Lease: c.Lease,
 		Validation: c.Validation, Strict: c.Handling == "strict", Limits: &limits, Origins: c.Origin, Integrity: c.Integrity, WordIndex: c.WordIndex}}
-	open := c.Auth == "off"
 	if c.Demo {
 		cfg.Auth = node.AuthDemo
 	}
 	setAuth(&cfg.Config, c.Auth)
-	_, _, err := net.SplitHostPort(c.Listen)
-	refuse(err != nil, "--listen must be HOST:PORT, not %q", c.Listen)
-	refuse(err == nil && open && !loopback(c.Listen), "--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)
-	refuse(open && c.Demo, "--demo has people and tokens: it needs --auth smart")
-	_, _, err = net.SplitHostPort(c.Admin)
-	refuse(c.Admin != "" && err != nil, "--admin must be HOST:PORT, not %q", c.Admin)
-	refuse(c.Admin != "" && c.Admin == c.Listen, "--admin needs another address than --listen")
-	u, err := url.Parse(cfg.PublicURL)
-	refuse(cfg.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path+u.RawQuery+u.Fragment != ""),
-		"--public-url must be the address of the site without /fhir, such as http://HOST:PORT, not %q", c.PublicURL)
+	c.checkAddresses(&cfg, refuse)
 	refuse(c.SigningKeyLife != 0 && c.SigningKeyLife < time.Hour, "--signing-key-life must be at least an hour, not %s", c.SigningKeyLife)
 	refuse(c.Lease < time.Second, "--lease must be at least one second, not %s", c.Lease)
+	var err error
 	if cfg.Capabilities, err = capabilities.Without(c.SmartWithout...); err != nil {
 		all = append(all, fmt.Errorf("--smart-without: %w", err))
 	}
@@ -109,14 +100,4 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 		all = append(all, err)
 	}
 	return cfg, errors.Join(all...)
-}
-
-// loopback reports whether only this machine can reach an address.
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

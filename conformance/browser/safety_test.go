@@ -105,8 +105,8 @@ func TestWithoutScripts(t *testing.T) {
 		t.Errorf("SMART-214: without vital signs, got %d %s", status, body)
 	}
 	b.open(w.site + "/my/apps")
-	b.click("form[action='/my/apps'] button")
-	within(b, "wait for the end of the access", chromedp.WaitNotPresent(chromedp.CSS("main form button")))
+	b.click(`main form[action='/my/apps'] button`)
+	within(b, "wait for the end of the access", chromedp.WaitNotPresent(chromedp.CSS(`main form[action='/my/apps'] button`)))
 	if status, body := w.read(token.Access, "Observation"); status != 401 {
 		t.Errorf("SMART-405: after the person stopped the app, got %d %s", status, body)
 	}

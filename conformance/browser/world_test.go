@@ -143,7 +143,7 @@ func (w *world) openRecord(t *testing.T) http.Handler {
 				Log: slog.New(slog.DiscardHandler), Epoch: &ledger.Epoch{}, SampleKey: sample, Demo: true, Failures: 600, EHR: w.examples + examples.EHRPath, App: w.examples + examples.StartPath})
 			w.must(err)
 			w.must(w.smart.Import(t.Context(), "test"))
-			c.Verify, c.AllowsOrigin = w.smart.Verify, w.smart.Clients.AllowsOrigin
+			c.Verify, c.CORS = w.smart.Verify, w.smart.CORS
 		}})
 	fhir := s.Handler()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

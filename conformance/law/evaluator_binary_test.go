@@ -35,6 +35,7 @@ func (e *evaluator) binaryVisible(v *version) bool {
 	if v.Ref.Type != "Binary" || e.requester.sourceSystem && !slices.ContainsFunc(e.requester.scopes, scope.constrained) {
 		return true
 	}
+	defer e.ofBothLetters()() // of the attachers
 	none := true
 	for _, attacher := range v.attachers {
 		if attacher.Deleted() {

@@ -1,6 +1,7 @@
 package law_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -65,13 +66,24 @@ func (e *evaluator) inScopes(v *version, body map[string]any) bool {
 	return !some
 }
 
-// permitsRow reports whether a scope permits rows of a type: by one letter, or by either of the two.
+// permitsRow reports whether a scope permits rows of a type, by one of the letters.
 func (r requester) permitsRow(s scope, typ string) bool {
-	if r.letter != "" {
-		return s.permits(typ, r.letter)
+	permissions := cmp.Or(r.permissions, "rs")
+	if r.terminology && isTerminology(typ) {
+		permissions = "rs"
 	}
-	return s.permits(typ, "r") || s.permits(typ, "s")
+	return (s.typ == "*" || s.typ == typ) && strings.ContainsAny(s.permissions, permissions)
 }
+
+// ofBothLetters makes the evaluator decide by r or s until the returned function is called.
+func (e *evaluator) ofBothLetters() (restore func()) {
+	permissions := e.requester.permissions
+	e.requester.permissions = ""
+	return func() { e.requester.permissions = permissions }
+}
+
+// isTerminology reports whether a query may name resources of a type by their canonical URL.
+func isTerminology(typ string) bool { return typ == "ValueSet" || typ == "CodeSystem" }
 
 // inContext reports whether a version is about the patient in context of staff and nobody else, or of a type of the
 // directory and about nobody (SMART-255).

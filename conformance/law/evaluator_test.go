@@ -17,7 +17,8 @@ type requester struct {
 	id, person          string // the Patient in context, of a patient or of staff, and the person for whom the token was issued
 	breakGlass          bool
 	scopes              []scope
-	letter              string // r or s, of which alone the visible part is; empty for both
+	permissions         string // the visible part is what one of these permits; empty for r and s
+	terminology         bool   // value sets and code systems are in the visible part by both letters
 }
 
 // hasScope reports whether the scopes include a permission on a type.
@@ -307,9 +308,7 @@ func (e *evaluator) notices(person string) (s1, s2 bool) {
 	if e.decision.Withheld {
 		return false, true
 	}
-	letter := e.requester.letter
-	defer func() { e.requester.letter = letter }()
-	e.requester.letter = "" // the notice is about what either of the letters permits
+	defer e.ofBothLetters()() // the notice is about what either of the letters permits
 	for _, v := range e.newest {
 		s := e.subjects(v)
 		about := s.all()

@@ -22,8 +22,26 @@ func (g *generator) writer() consent.Principal {
 	p := sourceSystem(organisations[g.IntN(len(organisations))])
 	if g.containedDraws.chance(30) {
 		p.Scopes = scopes(g.containedDraws.constrainedScopes("system", "cruds", rowTypes))
+		if g.containedDraws.chance(50) {
+			p.Scopes = g.containedDraws.writerByLetters()
+		}
 	}
 	return p
+}
+
+// writerByLetters draws scopes of a source system of each type for each letter: constrained or of the whole type.
+func (g *generator) writerByLetters() consent.Scopes {
+	list := []string{"system/Patient.cruds"}
+	for _, typ := range rowTypes {
+		for _, letter := range []string{"c", "r", "u", "d", "s"} {
+			of := "system/" + typ + "." + letter
+			if len(constraints[typ]) > 0 && g.chance(60) {
+				of += "?" + pick(g, constraints[typ]...)
+			}
+			list = append(list, of)
+		}
+	}
+	return scopes(strings.Join(list, " "))
 }
 
 // writing draws a question that writes.

@@ -16,7 +16,7 @@ type brokenGuard struct {
 type insertion struct{ anchor, code string }
 
 func brokenGuards() []brokenGuard {
-	return slices.Concat(brokenSearches(), brokenOperations(), brokenScopes(), brokenRules(), brokenDirectives(), brokenPersons())
+	return slices.Concat(brokenSearches(), brokenOperations(), brokenScopes(), brokenLetters(), brokenRules(), brokenDirectives(), brokenPersons())
 }
 
 // brokenSearches returns broken guards of searches: rows, totals, pages, joins, includes.
@@ -161,6 +161,27 @@ func brokenScopes() []brokenGuard {
 		}},
 		{"scope: union", "what one scope permits must satisfy the constraints of the others too", "TestReading$", []insertion{
 			{"scope-union", `if broken("scope: union") && len(union) > 1 { return store.And(union) }`},
+		}},
+	}
+}
+
+// brokenLetters returns broken guards of the letters r and s, of which one type has other constraints.
+func brokenLetters() []brokenGuard {
+	return []brokenGuard{
+		{"letter: search", "what may be read and not searched is found", "TestReadingByLetter$", []insertion{
+			{"search-letter", `if broken("letter: search") { v = v.WithPermission("rs") }`},
+		}},
+		{"letter: join", "rows that may be read and not searched satisfy chains, _has and _list", "TestReadingByLetter$", []insertion{
+			{"join-letter", `if broken("letter: join") { v = v.EitherLetter() }`},
+		}},
+		{"letter: _revinclude", "rows that refer to a match are included that may be read and not searched", "TestReadingByLetter$", []insertion{
+			{"revinclude-scan", `if broken("letter: _revinclude") { in = in.eitherLetter() }`},
+		}},
+		{"letter: $everything", "rows that may be read and not searched are in $everything", "TestReadingByLetter$", []insertion{
+			{"everything-letter", `if broken("letter: $everything") { w.view = v.WithPermission("rs") }`},
+		}},
+		{"letter: read", "what may be searched and not read is read", "TestReadingByLetter$", []insertion{
+			{"scope-shown", `if broken("letter: read") && v.permissions == "r" { v = v.WithPermission("rs") }`},
 		}},
 	}
 }

@@ -197,7 +197,6 @@ type reading struct {
 	evaluator *evaluator
 	principal consent.Principal
 	tally     *tally
-	letter    string // of the questions, if scopes of one type have other letters; empty otherwise
 }
 
 // decide sets the decision for the requester, and makes its visible part.
@@ -209,9 +208,7 @@ func (l *reading) decide(d consenttest.Decision) {
 	if l.visible != nil {
 		closeServers(l.visible)
 	}
-	r := asRequester(l.principal)
-	r.letter = l.letter
-	l.evaluator = evaluate(l.docs, l.mode.region, r, d)
+	l.evaluator = evaluate(l.docs, l.mode.region, asRequester(l.principal), d)
 	in := l.mode.region
 	in.literal = l.evaluator.requester.sourceSystem // its answers know no persons (IDN-124)
 	l.visible = visiblePart(l, l.evaluator, in)

@@ -17,6 +17,12 @@ import (
 // depend on Patients of other sources. in is the region of the server.
 func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	t.Helper()
+	return serve(t, visibleStore(t, e), in)
+}
+
+// visibleStore makes the store of a visible part.
+func visibleStore(t testing.TB, e *evaluator) *storetest.Reference {
+	t.Helper()
 	x, err := indexer()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +56,7 @@ func visiblePart(t testing.TB, e *evaluator, in region) *side {
 	}
 	r := storetest.NewReference(nil)
 	r.Seed(docs)
-	return serve(t, r, in)
+	return r
 }
 
 // shownBody returns the body of a version, of a tombstone that of the version before it, without the elements that are cut for

@@ -200,7 +200,8 @@ func TestGrantAndNarrowerRegistration(t *testing.T) {
 func TestConfirmedOnDevice(t *testing.T) {
 	w := newWorld(t, nil, 1)
 	for _, to := range []string{"http://127.0.0.1/back", "uk.example.app:/back"} {
-		w.add(to, clients.Client{Kind: clients.Public, Confirmed: true, Review: w.now.AddDate(1, 0, 0), Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{to}})
+		w.add(to, clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{to}})
+		w.approve(to, "T1", "user/Condition.rs")
 		there := func(v url.Values) { v.Set("redirect_uri", to) }
 		b := w.browser()
 		b.ask(to, "user/Condition.rs", there)

@@ -23,10 +23,11 @@ type model struct {
 	suspended    map[string]bool
 	notBefore    map[string]time.Time // of clients
 	cutoffs      map[string]time.Time // of users; "" is everybody
+	approvals    map[string]time.Time // ends of those of organisations for the client signer
 }
 
 func newModel(safe bool) *model {
-	return &model{safe: safe, suspended: map[string]bool{}, notBefore: map[string]time.Time{}, cutoffs: map[string]time.Time{}}
+	return &model{safe: safe, suspended: map[string]bool{}, notBefore: map[string]time.Time{}, cutoffs: map[string]time.Time{}, approvals: map[string]time.Time{}}
 }
 
 // modelTransaction is an authorization request that the server took.
@@ -87,7 +88,8 @@ type modelGrant struct {
 	scope                 string // that the server has stored; empty for unknown
 	repeated              bool   // made without a page, by an earlier decision
 	id, decision          string // as the server has stored them; decision for a repeat alone
-	ticks                 *ticks // nil where no page asked: a client that an administrator confirmed, and a backend client
+	ticks                 *ticks // nil where no page asked: by an approval of an organisation, and a backend client
+	approvedBy            string // the organisation that approved it (SMART-220); empty for none
 	launched              bool
 	offline, online       bool
 	session               *modelSession
@@ -177,7 +179,7 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 	if act == nil && tx.consent {
 		return "the app wants a person to agree again"
 	}
-	if act == nil && !(tx.client == "signer" && person.Kind == "clinician") && !m.safe && len(m.earlier(tx.client, s.user, tx.patientOf(person), tx.roleIn(person), now)) == 0 {
+	if act == nil && !now.Before(m.approvals[approver(tx.client, tx.roleIn(person), person)]) && !m.safe && len(m.earlier(tx.client, s.user, tx.patientOf(person), tx.roleIn(person), now)) == 0 {
 		return "nobody has agreed"
 	}
 	if act != nil && (act.tx != tx || !act.honest || !act.allow) {
@@ -187,6 +189,25 @@ func (m *model) mayGrant(b *seat, tx *modelTransaction, act *ticks, now time.Tim
 		return "the user has chosen no patient"
 	}
 	return ""
+}
+
+// approver returns the organisation whose approval counts for a client and a person, in a role that was chosen; empty for none.
+func approver(client, role string, p policy.Person) string {
+	if client != "signer" {
+		return ""
+	}
+	if organisation, _, chosen := strings.Cut(role, " "); chosen {
+		return organisation
+	}
+	return p.Organisation
+}
+
+// withdrawn ends the approval of an organisation, and what was granted by it.
+func (m *model) withdrawn(organisation string) {
+	delete(m.approvals, organisation)
+	for _, g := range m.grants {
+		g.ended = g.ended || g.approvedBy == organisation
+	}
 }
 
 // earlier returns the grants whose decision may be repeated without a page: of the same client, user, role and patient (SMART-222).

@@ -90,9 +90,11 @@ func TestErrorCodesAreListed(t *testing.T) {
 func TestPublishedTexts(t *testing.T) {
 	w := newWorld(t, nil, 1)
 	page := read(w.do(w.request("GET", site+smart.TextsPath, "")))
+	page.text = strings.ReplaceAll(page.text, "<wbr>", "") // long names may break
 	if page.code != 200 || !strings.Contains(read(w.do(w.request("GET", site+smart.DevelopersPath, ""))).text, `href="`+smart.TextsPath+`"`) {
 		t.Fatalf("SMART-224: got %d", page.code)
 	}
+	page.text = strings.ReplaceAll(page.text, "<wbr>", "") // where a line may break
 	unreviewed := 0
 	for _, language := range []string{"en", "cy"} {
 		raw, err := os.ReadFile("../../interop/pages/texts/" + language + ".json")

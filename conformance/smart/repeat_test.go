@@ -221,48 +221,6 @@ func TestSMART221(t *testing.T) {
 	}
 }
 
-// TestSMART220: an app for staff is confirmed by an approval with a name, a date and an end; without an end the user confirms.
-func TestSMART220(t *testing.T) {
-	w := newWorld(t, nil, 1)
-	staff := clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{redirect}}
-	for name, c := range map[string]struct {
-		confirmed bool
-		reviewed  bool
-		silent    bool
-	}{
-		"approved":       {true, true, true},
-		"without an end": {true, false, false},
-		"not confirmed":  {false, true, false},
-	} {
-		client := staff
-		if client.Confirmed = c.confirmed; c.reviewed {
-			client.Review = w.now.AddDate(1, 0, 0)
-		}
-		w.add(name, client)
-		b := w.browser()
-		b.ask(name, "user/Condition.rs")
-		location := b.signIn("doctor")
-		if (location != "") != c.silent {
-			t.Errorf("SMART-220: %s: got %q", name, location)
-		}
-		if !c.silent {
-			continue
-		}
-		registered, err := w.smart[0].Clients.Get(t.Context(), w.ids[name])
-		w.must(err)
-		if at := registered.Approved; len(at) != 1 || at[0].By != "bob" || at[0].At.IsZero() || registered.Review.IsZero() {
-			t.Errorf("SMART-220: the approval is %+v", at)
-		}
-		if location := b.ask(name, "user/Condition.rs", prompt("consent")); location != "" || !has(b.forms(), "decision") {
-			t.Errorf("SMART-097: prompt=consent: got %q", location)
-		}
-		w.now = w.now.AddDate(1, 0, 0)
-		if b.ask(name, "user/Condition.rs"); b.page.code != 400 {
-			t.Errorf("SMART-220: after its end: got %d", b.page.code)
-		}
-	}
-}
-
 // audited reports whether the audit trail has a record of an event.
 func (w *world) audited(interaction, of string) bool {
 	w.Helper()

@@ -160,7 +160,14 @@ func (w *walk) stored(g *modelGrant, code string) {
 		w.Errorf("SMART-090: a new code: %v", err)
 	}
 	w.checkScope(g, g.scope, "")
-	if g.ticks != nil || g.client == "signer" || g.scope == "" {
+	if g.ticks != nil || g.scope == "" {
+		return
+	}
+	if strings.HasPrefix(g.decision, "approval/") {
+		person, _ := w.policy.Person(g.user)
+		if g.approvedBy = approver(g.client, g.role, person); w.approvals[g.approvedBy].Before(g.ends) {
+			g.ends = w.approvals[g.approvedBy]
+		}
 		return
 	}
 	g.repeated = true

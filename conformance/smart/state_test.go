@@ -99,7 +99,7 @@ func TestSMART500(t *testing.T) {
 				t.Errorf("SMART-498: a refresh on another server: got %d %s", got.code, got.text)
 			}
 			kinds := map[string]string{"smart/client/": "clients", "smart/grant/": "grants", "smart/at/": "access tokens", "smart/rt/": "refresh tokens", "smart/code/": "codes", "smart/launch/": "launch handles",
-				"smart/jti/": "the jti of assertions", "smart/tx/": "transactions", "session/": "sessions", "signin/": "sign-ins", "smart/subject/": "subjects", "smart/user-grant/": "the grants of users"}
+				"smart/jti/": "the jti of assertions", "smart/tx/": "transactions", "session/": "sessions", "signin/": "sign-ins", "smart/reminded/": "reminders of people", "smart/user-grant/": "the grants of users"}
 			for prefix, kind := range kinds {
 				found := false
 				for _, err := range w.engine.Values(t.Context(), prefix) {

@@ -5,12 +5,13 @@ import (
 	"strings"
 	"time"
 
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 )
 
 // announceLaunch announces a launch of an app for staff.
 func (w *walk) announceLaunch() {
-	own := w.token("ehr", url.Values{"grant_type": {"client_credentials"}, "scope": {"__launch"}})
+	own := w.ehr("__launch")
 	if own.code != 200 {
 		if !w.suspended["ehr"] && !w.safe {
 			w.Errorf("SMART-362: got %d %s", own.code, own.text)
@@ -50,7 +51,9 @@ func (w *walk) suspend() {
 		_, err = registry.RevokeTokens(w.Context(), "test", w.ids[client])
 	} else {
 		_, err = registry.Suspend(w.Context(), "test", w.ids[client])
-		w.suspended[client] = true
+		if w.suspended[client] = true; client == "signer" {
+			clear(w.approvals)
+		}
 	}
 	w.note("%s: %v, suspended %v", client, err, w.suspended[client])
 	if err == nil {
@@ -66,6 +69,25 @@ func (w *walk) resume() {
 			w.note("%s: %v", client, err)
 			w.suspended[client] = false
 		}
+	}
+}
+
+// approveApp approves an app for the staff of an organisation, or withdraws the approval.
+func (w *walk) approveApp() {
+	organisation := one(w, []string{"T1", "G1"})
+	if _, has := w.approvals[organisation]; has && w.IntN(2) == 0 {
+		_, err := w.smart[0].Clients.Withdraw(w.Context(), "manager", w.ids["signer"], organisation)
+		w.withdrawn(organisation)
+		w.note("withdrawn by %s: %v", organisation, err)
+		return
+	}
+	ends := w.now.AddDate(1, 0, 0)
+	_, err := w.smart[0].Clients.ApproveFor(w.Context(), "manager", w.ids["signer"], clients.OrganisationApproval{Organisation: organisation, Scopes: everything, Purpose: "TREAT", Ends: ends})
+	w.note("approved by %s: %v", organisation, err)
+	if err == nil {
+		w.approvals[organisation] = ends
+	} else if !w.suspended["signer"] && !w.safe {
+		w.Errorf("SMART-220: got %v", err)
 	}
 }
 

@@ -95,7 +95,7 @@ func (w *walk) introspect() {
 		return
 	}
 	t := one(w, w.access)
-	own := w.token("ehr", url.Values{"grant_type": {"client_credentials"}, "scope": {"__introspect"}})
+	own := w.ehr("__introspect")
 	if own.code != 200 {
 		if !w.safe {
 			w.Errorf("SMART-362: got %d %s", own.code, own.text)

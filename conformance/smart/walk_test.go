@@ -3,7 +3,9 @@ package smart
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +31,24 @@ type walk struct {
 	seats []*seat
 	forms []*shown // the last ones that any browser showed
 	log   []string
+	own   map[string]answer // token responses of the EHR, by scope; forgotten by what may end tokens
+}
+
+// ehr returns a token response of the EHR for a scope. It asks for a new one where the last may have ended: signatures take much of
+// the time of a walk.
+func (w *walk) ehr(scope string) answer {
+	w.Helper()
+	if kept, ok := w.own[scope]; ok && !w.safe {
+		return kept
+	}
+	a := w.token("ehr", url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
+	if w.own == nil {
+		w.own = map[string]answer{}
+	}
+	if a.code == 200 {
+		w.own[scope] = a
+	}
+	return a
 }
 
 func (w *walk) note(format string, args ...any) {
@@ -45,13 +65,18 @@ type step struct {
 	do     func(*walk)
 }
 
+// endsTokens reports whether a step may end the tokens of the EHR.
+func (s step) endsTokens() bool {
+	return slices.Contains([]string{"suspend", "resume", "end all", "clock"}, s.name)
+}
+
 func steps() []step {
 	return []step{
 		{"open", 14, (*walk).open}, {"open wrongly", 4, (*walk).openWrongly}, {"answer", 40, (*walk).answer}, {"old form", 8, (*walk).oldForm}, {"return", 8, (*walk).returnTo},
 		{"sign out", 2, (*walk).signOut}, {"stop", 2, (*walk).stop},
 		{"exchange", 20, (*walk).exchangeCode}, {"exchange at once", 2, (*walk).exchangeAtOnce}, {"refresh", 14, (*walk).refreshToken}, {"revoke", 3, (*walk).revoke}, {"introspect", 3, (*walk).introspect},
 		{"announce", 5, (*walk).announceLaunch}, {"backend", 1, (*walk).credentials},
-		{"suspend", 1, (*walk).suspend}, {"resume", 2, (*walk).resume}, {"end all", 1, (*walk).endAll}, {"clock", 3, (*walk).clock},
+		{"suspend", 1, (*walk).suspend}, {"resume", 2, (*walk).resume}, {"end all", 1, (*walk).endAll}, {"approve", 2, (*walk).approveApp}, {"clock", 3, (*walk).clock},
 	}
 }
 
@@ -77,6 +102,9 @@ func (w *walk) run(n int) {
 		}
 		w.log = append(w.log, all[i].name)
 		all[i].do(w)
+		if all[i].endsTokens() {
+			w.own = nil
+		}
 		if w.check(w.IntN(8) == 0); w.Failed() {
 			return
 		}
@@ -89,14 +117,14 @@ func (w *walk) run(n int) {
 // walks are how many walks a test makes, and of what.
 type walks struct {
 	engine                   string
-	n                        int
+	n, whole                 int // the second with CARERECORD_WALKS=whole
 	first                    uint64
 	perWorld, steps, walkers int
 	open                     func(t *testing.T, clock func() time.Time) engine
 }
 
-// seeds returns the first seed and the number of walks: CARERECORD_WALK_SEED repeats one, CARERECORD_SOAK multiplies, and
-// with the race detector there are fewer.
+// seeds returns the first seed and the number of walks: CARERECORD_WALK_SEED repeats one, CARERECORD_SOAK multiplies,
+// CARERECORD_WALKS=whole takes the number of a whole run, and with the race detector there are fewer.
 func (c walks) seeds(t *testing.T) (first uint64, n int) {
 	number := func(name string) (uint64, bool) {
 		text := os.Getenv(name)
@@ -109,7 +137,10 @@ func (c walks) seeds(t *testing.T) (first uint64, n int) {
 	if seed, set := number("CARERECORD_WALK_SEED"); set {
 		return seed, 1
 	}
-	if n = c.n; raced {
+	if n = c.n; os.Getenv("CARERECORD_WALKS") == "whole" && os.Getenv("CARERECORD_SOAK") == "" {
+		n = c.whole
+	}
+	if raced {
 		n = max(n/20, 2) // each takes about six times as long
 	}
 	if times, set := number("CARERECORD_SOAK"); set {
@@ -121,23 +152,39 @@ func (c walks) seeds(t *testing.T) (first uint64, n int) {
 // tally counts what walks have done.
 type tally struct{ transactions, grants, access, refresh atomic.Int64 }
 
+// run makes the walks, on each processor a part of them in worlds of its own.
 func (c walks) run(t *testing.T) {
 	first, n := c.seeds(t)
-	var w *world
-	began, made := time.Now(), 0
+	began := time.Now()
 	var total tally
+	var made atomic.Int64
+	parts := min(runtime.GOMAXPROCS(0), n)
+	t.Run("parts", func(t *testing.T) {
+		for part := range parts {
+			t.Run(fmt.Sprint(part), func(t *testing.T) {
+				t.Parallel()
+				c.part(t, first+uint64(part*n/parts), (part+1)*n/parts-part*n/parts, &total, &made)
+			})
+		}
+	})
+	t.Logf("%d walks of %d steps on %s in %s: %d transactions, %d grants, %d access tokens, %d refresh tokens", made.Load(), c.steps, c.engine, time.Since(began).Round(time.Millisecond),
+		total.transactions.Load(), total.grants.Load(), total.access.Load(), total.refresh.Load())
+}
+
+// part makes n walks, one after the other.
+func (c walks) part(t *testing.T, first uint64, n int, total *tally, made *atomic.Int64) {
+	t.Helper()
+	var w *world
 	for i := range n {
 		if i%c.perWorld == 0 {
 			w = openWorld(t, func(clock func() time.Time) engine { return c.open(t, clock) }, c.walkers)
 		}
-		c.one(t, w, first+uint64(i), &total)
-		if made++; t.Failed() {
-			break
+		c.one(t, w, first+uint64(i), total)
+		if made.Add(1); t.Failed() {
+			return
 		}
 		w.tidy()
 	}
-	t.Logf("%d walks of %d steps on %s in %s: %d transactions, %d grants, %d access tokens, %d refresh tokens", made, c.steps, c.engine, time.Since(began).Round(time.Millisecond),
-		total.transactions.Load(), total.grants.Load(), total.access.Load(), total.refresh.Load())
 }
 
 // one runs the walk of a seed. Several walkers of it run at once, each at another server.
@@ -165,6 +212,11 @@ func (c walks) walk(t *testing.T, shared *world, seed uint64, number int, total 
 			ids: shared.ids, secrets: shared.secrets, requests: int(seed)<<24 + number<<23}
 	}
 	w := &walk{world: own, Rand: rand.New(rand.NewPCG(seed, uint64(number))), model: newModel(c.walkers > 1)}
+	signer, err := own.smart[0].Clients.Get(t.Context(), own.ids["signer"])
+	own.must(err)
+	for _, a := range signer.ByOrganisations {
+		w.approvals[a.Organisation] = a.Ends
+	}
 	defer func() {
 		if t.Failed() {
 			t.Logf("CARERECORD_WALK_SEED=%d repeats this walk on a %s store; its steps:\n%s", seed, c.engine, strings.Join(w.log, "\n"))

@@ -192,10 +192,13 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 				for _, f := range configure {
 					f(&cfg)
 				}
+				if cfg.Unidentified != nil {
+					c.Unidentified = cfg.Unidentified
+				}
 				as, err = smart.New(cfg)
 				w.must(err)
 				w.must(as.Import(context.Background(), "test"))
-				c.Verify, c.AllowsOrigin, c.Security = as.Verify, as.Clients.AllowsOrigin, capability.Security(as.Endpoints())
+				c.Verify, c.CORS, c.Security = as.Verify, as.CORS, capability.Security(as.Endpoints())
 			}})
 		w.smart = append(w.smart, as)
 		fhir := s.Handler()
@@ -266,7 +269,7 @@ func (w *world) register() {
 		"both":     {Kind: clients.Public, Audience: both, Scopes: wide, Purposes: []string{"PATRQT", "TREAT"}},
 		"limited":  {Kind: clients.Public, Audience: both, Scopes: limited, Purposes: []string{"PATRQT", "TREAT"}},
 		"secret":   {Kind: clients.Symmetric, Audience: []string{clients.ForPatients}, Scopes: wide, Purposes: []string{"PATRQT"}, Offline: true},
-		"signer":   {Kind: clients.Asymmetric, Review: w.now.AddDate(7000, 0, 0), Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Confirmed: true, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
+		"signer":   {Kind: clients.Asymmetric, Review: w.now.AddDate(7000, 0, 0), Audience: []string{clients.ForClinicians}, Scopes: wide, Purposes: []string{"TREAT"}, Keys: set, LaunchURLs: []string{"https://app.example/launch"}},
 		"ehr":      {Kind: clients.Backend, Organisation: "T1", Scopes: "system/Patient.rs", Purposes: []string{"TREAT"}, Keys: set, Rights: []string{clients.RightLaunch, clients.RightIntrospect}},
 		"loader":   {Kind: clients.Backend, Organisation: "T1", Scopes: "system/*.rs", Purposes: []string{"TREAT"}, Keys: set, Flow: consent.FlowIngest, IDPrefix: "t1."},
 	} {
@@ -282,6 +285,9 @@ func (w *world) register() {
 	}
 	w.secrets["secret"], err = w.smart[0].Clients.RotateSecret(w.Context(), "ann", w.ids["secret"])
 	w.must(err)
+	for _, organisation := range []string{"T1", "G1"} {
+		w.approve("signer", organisation, everything)
+	}
 	w.now = w.now.Add(time.Second)
 }
 

@@ -55,7 +55,7 @@ func (s *server) policyFolder() string {
 // the backup, and the state of the writer before it.
 func backUp(t *testing.T, s *server, out string) (taken time.Time, w *writer) {
 	t.Helper()
-	s.start("--demo", "--public-url", "http://record.test")
+	s.start("--demo", "--public-url", "http://127.0.0.1:1")
 	s.token(trustClient)
 	w = &writer{name: "xac01.b"}
 	write := func() {
@@ -124,13 +124,13 @@ func checkDamagedBackups(t *testing.T, s *server, out string) {
 	if err := os.WriteFile(file, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.start("--demo", "--public-url", "http://record.test") // opens a new store
+	s.start("--demo", "--public-url", "http://127.0.0.1:1") // opens a new store
 	wantStatus(t, "nothing of a damaged backup is stored", s.get(trustClient, "Basic/xac01.b"), 404, "not-found")
 	s.stop()
 	if text, err := s.run("restore", out); err == nil || !strings.Contains(text, "not empty") {
 		t.Errorf("restore into a store with documents: got %v\n%s", err, text)
 	}
-	s.start("--demo", "--public-url", "http://record.test")
+	s.start("--demo", "--public-url", "http://127.0.0.1:1")
 	wantStatus(t, "a refused restore does not change the store", s.get(trustClient, "Patient?_summary=count"), 200, "")
 }
 
@@ -143,7 +143,7 @@ func (s *server) checkRestore(t *testing.T, out string, taken time.Time, w *writ
 	if text, err := s.run("restore", out); err == nil || !strings.Contains(text, "restored into this store before") {
 		t.Errorf("a second restore: got %v\n%s", err, text)
 	}
-	s.spawn("--demo", "--public-url", "http://record.test")
+	s.spawn("--demo", "--public-url", "http://127.0.0.1:1")
 	s.await("/healthz")
 	s.checkUnconfirmed(t)
 	for _, c := range []struct{ from, says string }{
@@ -171,7 +171,7 @@ func (s *server) checkRestore(t *testing.T, out string, taken time.Time, w *writ
 		}
 	}
 	s.checkConfirmationRecords(t, taken)
-	s.start("--demo", "--public-url", "http://record.test")
+	s.start("--demo", "--public-url", "http://127.0.0.1:1")
 	wantStatus(t, "the confirmation is permanent", s.get("gp", "Patient/xgp01.r0"), 200, "")
 }
 
@@ -255,7 +255,7 @@ func (s *server) checkConfirmationRecords(t *testing.T, taken time.Time) {
 func TestCopiedByOtherMeans(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t)
-	s.start("--demo", "--public-url", "http://record.test")
+	s.start("--demo", "--public-url", "http://127.0.0.1:1")
 	wantStatus(t, "before", s.get("gp", "Patient/xgp01.r0"), 200, "")
 	if text, err := s.run("restore", "--copied", "2026-05-01T12:00:00Z"); err == nil || !strings.Contains(text, "a server holds this store") {
 		t.Errorf("mark a store that is served: got %v\n%s", err, text)
@@ -272,14 +272,14 @@ func TestCopiedByOtherMeans(t *testing.T) {
 	if text, err := s.run("audit", "verify"); err != nil || !strings.Contains(text, "chain 2 begins at") {
 		t.Errorf("audit verify: %v\n%s", err, text)
 	}
-	s.spawn("--demo", "--public-url", "http://record.test")
+	s.spawn("--demo", "--public-url", "http://127.0.0.1:1")
 	s.await("/healthz")
 	s.checkUnconfirmed(t)
 	s.stop()
 	if text, err := s.run("restore", "--confirm-from", "2026-05-01T12:00:00Z"); err != nil {
 		t.Fatalf("confirm a store at rest: %v\n%s", err, text)
 	}
-	s.start("--demo", "--public-url", "http://record.test")
+	s.start("--demo", "--public-url", "http://127.0.0.1:1")
 	wantStatus(t, "a token of before the copy (SMART-499)", s.get("gp", "Patient/xgp01.r0"), 401, "")
 	delete(s.tokens, "gp")
 	wantStatus(t, "after", s.get("gp", "Patient/xgp01.r0"), 200, "")

@@ -46,7 +46,7 @@ func TestDefinedParameters(t *testing.T) {
 }
 
 func testDefinedParameters(t *testing.T, s *server, killed func(), args ...string) {
-	args = append(args, "--demo", "--public-url", "http://record.test")
+	args = append(args, "--demo", "--public-url", "http://127.0.0.1:1")
 	s, at := startWithAdmin(s, append(args, "--reindex-rate", "1")...)
 	copied := []string{"code", "subject", "date", "value-quantity"}
 	expressions := []string{"Observation.code", "Observation.subject", "Observation.effective", "(Observation.value as Quantity) | (Observation.value as SampledData)"}

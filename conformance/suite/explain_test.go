@@ -14,7 +14,7 @@ import (
 func TestExplain(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		const ask = "Observation?patient=Patient/demo&code=http://loinc.org|8480-6&subject:Patient.birthdate=gt1950"
-		s.start("--demo", "--public-url", "http://record.test")
+		s.start("--demo", "--public-url", "http://127.0.0.1:1")
 		for _, name := range []string{"served", "at rest"} {
 			out, err := s.run("explain", ask)
 			if err != nil {

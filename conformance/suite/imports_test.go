@@ -36,6 +36,7 @@ func importRules() []importRule {
 		{"fhir/ucum", append([]string{"store/...", "fhir/r4", "fhir/path", "fhir/index"}, above...), "units do not depend on resources"},
 		{"fhir/term", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "terminology does not depend on keys and finds resources through its arguments"},
 		{"fhir/edit", append([]string{"store/...", "fhir/index"}, above...), "edits do not depend on keys"},
+		{"fhir/cors", append([]string{"fhir", "fhir/...", "store/..."}, above...), "origins do not depend on resources or clients"},
 		{"fhir/xml", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "formats depend on bodies, not on keys"},
 		{"fhir/payload", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "payloads depend on bodies, not on keys"},
 		{"fhir/patch", append([]string{"store/...", "fhir/index"}, aboveValidation...), "patches depend on bodies, not on keys"},

@@ -54,7 +54,7 @@ func TestKilledInALoad(t *testing.T) {
 
 func testKilledInALoad(t *testing.T, s *server, args ...string) {
 	// Keys contain the public URL, and the port changes with each start.
-	args = append(args, "--demo", "--public-url", "http://record.test")
+	args = append(args, "--demo", "--public-url", "http://127.0.0.1:1")
 	s.start(args...)
 	s.token(trustClient)
 	all := make([]*writer, writers)

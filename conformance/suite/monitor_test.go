@@ -93,7 +93,7 @@ func TestReadySaysWhy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := readAll(t, resp); resp.StatusCode != 200 || got != "store: ready\nlease: ready\ntrail: ready\n" {
+		if got := readAll(t, resp); resp.StatusCode != 200 || got != "store: ready\nlease: ready\nclock: ready\ntrail: ready\n" {
 			t.Errorf("%s: got %d %q", site, resp.StatusCode, got)
 		}
 	}

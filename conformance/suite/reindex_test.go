@@ -101,7 +101,7 @@ func TestReindex(t *testing.T) {
 
 // testReindex is TestReindex on one engine. It calls killed after it has killed a reindex.
 func testReindex(t *testing.T, s *server, killed func(), args ...string) {
-	args = append(args, "--demo", "--public-url", "http://record.test")
+	args = append(args, "--demo", "--public-url", "http://127.0.0.1:1")
 	s.start(args...)
 	total := s.get("gp", "Observation?_summary=count").get("total").Int()
 	if total == 0 {

@@ -14,7 +14,7 @@ import (
 // with which it was keyed (SRCH-157).
 func TestWordIndex(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
-		args := []string{"--auth", "off", "--public-url", "http://record.test"}
+		args := []string{"--auth", "off", "--public-url", "http://127.0.0.1:1"}
 		s.start(args...)
 		for _, body := range []string{`{"resourceType":"Basic","id":"a","code":{"text":"chronic cough"}}`, `{"resourceType":"Basic","id":"b","code":{"text":"cough"}}`} {
 			if r := s.do("", "PUT", "Basic/"+gjson.Get(body, "id").Str, body); r.status != 201 {
@@ -57,7 +57,7 @@ func TestWordIndex(t *testing.T) {
 // reindexAndVerify runs the commands reindex and verify on a store without a server.
 func (s *server) reindexAndVerify(t *testing.T, args ...string) {
 	t.Helper()
-	site := []string{"--auth", "off", "--public-url", "http://record.test"}
+	site := []string{"--auth", "off", "--public-url", "http://127.0.0.1:1"}
 	if out, err := s.run(append(append([]string{"reindex"}, args...), site...)...); err != nil || !strings.Contains(out, ", done: ") {
 		t.Fatalf("reindex %v: %v\n%s", args, err, out)
 	}

@@ -35,7 +35,7 @@ const (
 
 // senderAddress is the part of an address that one sender controls: of IPv6 the /64 network.
 func senderAddress(address string) string {
-	ip, err := netip.ParseAddr(address)
+	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"))
 	if err != nil || ip.Unmap().Is4() {
 		return address
 	}
@@ -59,6 +59,13 @@ func (u *UnidentifiedLimiter) Admit(address string, at time.Time) int {
 		one.unrecorded++
 	}
 	return one.inSecond
+}
+
+// Count notes a request that gets no record of its own.
+func (u *UnidentifiedLimiter) Count(address string, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.sender(senderAddress(address), at).unrecorded++
 }
 
 // sender returns the state of an address.

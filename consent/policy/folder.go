@@ -54,6 +54,8 @@ type Role struct {
 	Code       string   `json:"code"`
 	Name       string   `json:"name"`
 	Activities []string `json:"activities"` // of Activities
+	// Purposes are the purposes of use that grants in the role may have (SMART-430): of PurposesOfStaff. Empty: TREAT alone.
+	Purposes []string `json:"purposes,omitempty"`
 }
 
 // The activities that a role may allow.
@@ -64,23 +66,29 @@ const (
 	// The activities of administrators, who see nothing of the record (SMART-209).
 	ActivityClients    = "clients"    // register, approve, change and stop clients, and end grants
 	ActivityOperations = "operations" // operate the record
+	ActivityApps       = "apps"       // approve clients for the staff of the administrator's own organisation (SMART-220)
 )
 
 // governance are the activities of administrators.
-func governance() []string { return []string{ActivityClients, ActivityOperations} }
+func governance() []string { return []string{ActivityClients, ActivityOperations, ActivityApps} }
 
 // Person is a person with an account.
 type Person struct {
-	User         string `json:"user"`
-	Subject      string `json:"subject"` // stable id at the identity provider
-	Kind         string `json:"kind"`    // of the kinds of people
+	User    string `json:"user"`
+	Subject string `json:"subject"` // stable id at the identity provider
+	// Issuer is the identifier of the identity provider that knows the subject (SMART-185). Empty: the one at which people of the kind sign
+	// in, where there is one alone.
+	Issuer       string `json:"issuer,omitempty"`
+	Kind         string `json:"kind"` // of the kinds of people
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
 	// Roles are the further roles of a member of staff. One may have none at all, and is then refused everywhere.
-	Roles     []RoleAt `json:"roles,omitempty"`
-	Patient   string   `json:"patient,omitempty"`   // NHS number of a patient
-	BirthDate string   `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
-	Level     int      `json:"level,omitempty"`     // authentication level
+	Roles []RoleAt `json:"roles,omitempty"`
+	// RoleProfiles are the SDS role profile ids of roles of a member of staff (SMART-441). A role may have none.
+	RoleProfiles []RoleProfile `json:"roleProfiles,omitempty"`
+	Patient      string        `json:"patient,omitempty"`   // NHS number of a patient
+	BirthDate    string        `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
+	Level        int           `json:"level,omitempty"`     // authentication level
 }
 
 // Client is a registered application or source system.
@@ -192,8 +200,12 @@ func (f *Folder) check() error {
 				bad("roles[%d].activities: %q is unknown", i, a)
 			}
 		}
+		r.checkPurposes(fmt.Sprintf("roles[%d]", i), bad)
 		if n := len(r.governs()); n > 0 && n < len(r.Activities) {
 			bad("roles[%d].activities: those of administrators are in a role of their own", i)
+		}
+		if slices.Contains(r.Activities, ActivityApps) && len(r.Activities) > 1 {
+			bad("roles[%d].activities: %s is in a role of its own: who registers a client does not approve it for an organisation", i, ActivityApps)
 		}
 	}
 	for i, p := range f.People {
@@ -202,6 +214,7 @@ func (f *Folder) check() error {
 			bad("people[%d]: its user, or its subject at the issuer of its kind, is that of another person", i)
 		}
 	}
+	f.checkRoleProfiles(bad)
 	for i, c := range f.Clients {
 		if c.Organisation != "" && !known[c.Organisation] {
 			bad("clients[%d].organisation: %q is not an organisation of the folder", i, c.Organisation)

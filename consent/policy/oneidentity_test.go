@@ -13,6 +13,11 @@ func TestOneIdentity(t *testing.T) {
 	patient := func(user, subject string) policy.Person {
 		return policy.Person{User: user, Subject: subject, Kind: policy.KindPatient, Patient: "9990000018"}
 	}
+	at := func(user, issuer string) policy.Person {
+		p := patient(user, "1")
+		p.Issuer = issuer
+		return p
+	}
 	proxy := policy.Person{User: "proxy", Subject: "1", Kind: policy.KindProxy}
 	administrator := policy.Person{User: "administrator", Subject: "1", Kind: policy.KindAdministrator, Role: "A"}
 	for name, c := range map[string]struct {
@@ -24,6 +29,9 @@ func TestOneIdentity(t *testing.T) {
 		"one user":                             {[]policy.Person{patient("a", "1"), patient("a", "2")}, true},
 		"a patient and a proxy of one subject": {[]policy.Person{patient("a", "1"), proxy}, true},
 		"a patient and staff of one subject":   {[]policy.Person{patient("a", "1"), administrator}, false},
+		"one subject at two issuers":           {[]policy.Person{at("a", "https://one.example"), at("b", "https://two.example")}, false},
+		"one subject at one issuer":            {[]policy.Person{at("a", "https://one.example"), at("b", "https://one.example")}, true},
+		"one subject, at an issuer and at any": {[]policy.Person{at("a", "https://one.example"), at("b", "")}, true},
 		"people without a subject":             {[]policy.Person{patient("a", ""), patient("b", "")}, false},
 	} {
 		dir := t.TempDir()

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // The kinds of people.
 const (
@@ -15,6 +18,42 @@ const (
 type RoleAt struct {
 	Organisation string `json:"organisation"` // ODS code
 	Role         string `json:"role"`
+}
+
+// RoleProfile is the SDS role profile id of a role of a member of staff.
+type RoleProfile struct {
+	RoleAt
+	ID string `json:"id"`
+}
+
+// RoleProfile returns the SDS role profile id of a person in one role; "" for none.
+func (p Person) RoleProfile() string {
+	for _, profile := range p.RoleProfiles {
+		if profile.RoleAt == (RoleAt{p.Organisation, p.Role}) {
+			return profile.ID
+		}
+	}
+	return ""
+}
+
+// checkRoleProfiles reports the mistakes of the role profile ids of all people: each is of one role of one member of staff (SMART-443).
+func (f *Folder) checkRoleProfiles(bad func(format string, args ...any)) {
+	ids := map[string]bool{}
+	for i, p := range f.People {
+		for j, profile := range p.RoleProfiles {
+			at := fmt.Sprintf("people[%d].roleProfiles[%d]", i, j)
+			if !slices.Contains(p.AllRoles(), profile.RoleAt) {
+				bad("%s: the person does not have the role %q at %q", at, profile.Role, profile.Organisation)
+			}
+			if slices.ContainsFunc(p.RoleProfiles[:j], func(other RoleProfile) bool { return other.RoleAt == profile.RoleAt }) {
+				bad("%s: the role has an id already", at)
+			}
+			if profile.ID == "" || ids[profile.ID] {
+				bad("%s.id: %q is empty or repeated", at, profile.ID)
+			}
+			ids[profile.ID] = true
+		}
+	}
 }
 
 // AllRoles returns the roles of a member of staff, the first one first; none for anybody else.
@@ -42,6 +81,11 @@ func (p Person) As(r RoleAt) (Person, bool) {
 	return p, true
 }
 
+// SignsInAs reports whether a subject at an issuer is the person (SMART-185). No name, number or address ever is.
+func (p Person) SignsInAs(issuer, subject string) bool {
+	return subject != "" && p.Subject == subject && (p.Issuer == "" || p.Issuer == issuer)
+}
+
 // sameIdentity reports whether a sign-in could mean either of two people: nobody is picked of two (SMART-443). Patients and proxies
 // sign in at one issuer.
 func (p Person) sameIdentity(other Person) bool {
@@ -51,7 +95,8 @@ func (p Person) sameIdentity(other Person) bool {
 		}
 		return kind
 	}
-	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind)
+	differentIssuers := p.Issuer != "" && other.Issuer != "" && p.Issuer != other.Issuer
+	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind) && !differentIssuers
 }
 
 // check reports the mistakes of a person.
@@ -77,8 +122,12 @@ func (p Person) check(f *Folder, at string, bad func(format string, args ...any)
 		if _, ok := f.Organisation(p.Organisation); !ok && p.Organisation != "" {
 			bad("%s.organisation: %q is not an organisation of the folder", at, p.Organisation)
 		}
-		if role, ok := f.Role(p.Role); !ok || len(role.governs()) == 0 {
+		role, ok := f.Role(p.Role)
+		if !ok || len(role.governs()) == 0 {
 			bad("%s.role: %q is not a role of administrators", at, p.Role)
+		}
+		if p.Organisation == "" && slices.Contains(role.Activities, ActivityApps) {
+			bad("%s.organisation: the activity %s needs one: it is for that organisation alone", at, ActivityApps)
 		}
 	case KindProxy:
 	default:

@@ -15,6 +15,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/fhir/cors"
 	"carerecord/fhir/rest"
 	"carerecord/store/storetest"
 )
@@ -267,7 +268,7 @@ func TestLeakedTokens(t *testing.T) {
 		{"criteria of an entry", "POST", "", bundle("transaction", `{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=1&access_token=s3cret"}}`), []string{feed}, false},
 		{"URL of a conditional entry", "POST", "", bundle("batch", `{"request":{"method":"DELETE","url":"Patient?identifier=1&access_token=s3cret"}}`), []string{feed}, false},
 	} {
-		w := newTrailed(t, func(c *rest.Config) { c.Origins = []string{"https://app.test"} })
+		w := newTrailed(t, func(c *rest.Config) { c.CORS = &cors.Rules{Settings: []string{"https://app.test"}} })
 		w.filled()
 		out, records := w.ask("192.0.2.7", c.method, c.path, c.body, c.header...)
 		if out.Code != 400 && out.Code != 401 {

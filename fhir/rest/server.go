@@ -11,6 +11,7 @@ import (
 	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/fhir/cors"
 	"carerecord/fhir/index"
 	"carerecord/fhir/search"
 )
@@ -63,11 +64,9 @@ type Config struct {
 	Log    *slog.Logger
 	// Unguarded is --auth off: PUT may create, and types that nobody reads over FHIR are served.
 	Unguarded bool
-	Version   string   // of the software
-	Origins   []string // of pages that may call, as https://host
-	// AllowsOrigin reports whether pages of another origin may call too, because a registered client has it; an empty client is any.
-	// nil: none.
-	AllowsOrigin func(ctx context.Context, origin, client string) (bool, error)
+	Version   string // of the software
+	// CORS are the origins whose pages may call; nil is none.
+	CORS *cors.Rules
 	// Security has the endpoints of the authorization server, for the CapabilityStatement.
 	Security capability.Security
 	NewID    func() string // ids of new resources; nil is consent.NewID

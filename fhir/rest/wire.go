@@ -26,7 +26,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	for k, v := range a.header {
 		h.Set(k, v)
 	}
-	s.keepOrigin(h, c, a)
+	s.cfg.CORS.Keep(h, c.r, c.caller.Client, a.status)
 	if c.prefer.applied != "" && a.status < 400 {
 		h.Set("Preference-Applied", c.prefer.applied)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/fhir/cors"
 	"carerecord/fhir/rest"
 	"carerecord/store/storetest"
 )
@@ -261,7 +262,7 @@ func TestClientLimits(t *testing.T) {
 // TestCORS: pages of registered origins may call, and are told what they may
 // send and read (REST-021).
 func TestCORS(t *testing.T) {
-	h := handlerWith(t, storetest.NewReference(time.Now), func(c *rest.Config) { c.Origins = []string{"https://app.test"} })
+	h := handlerWith(t, storetest.NewReference(time.Now), func(c *rest.Config) { c.CORS = &cors.Rules{Settings: []string{"https://app.test"}} })
 	w := send(h, "OPTIONS", "/Patient/1", "", "Origin: https://app.test", "Access-Control-Request-Method: PUT")
 	for _, name := range []string{"Authorization", "If-None-Exist", "If-Modified-Since", "X-Request-Id"} {
 		if !strings.Contains(w.Header().Get("Access-Control-Allow-Headers"), name) {

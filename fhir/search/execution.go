@@ -31,6 +31,7 @@ type execution struct {
 func (q *Query) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) (*Page, error) {
 	page := &Page{}
 	v = v.WithPermission("s").WithIndexer(q.x)
+	//law:search-letter
 	if err := q.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}
@@ -87,6 +88,7 @@ func (q *Query) prepare(ctx context.Context, v *consent.View, lim Limits, mayStr
 	if q.joins == nil {
 		return x, nil
 	}
+	//law:join-letter
 	x.joiner = join.New(v.WithPermission("s").WithIndexer(q.x), join.Limits{Hop: lim.Hop, Scan: lim.ScanMaximum, Expansion: lim.ExpansionMaximum})
 	if mayStream {
 		s, err := x.joiner.PageStream(ctx, q.Type(), x.resolved[0].Where, q.joins[0], q.driven, q.Count+1)

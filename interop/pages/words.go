@@ -15,8 +15,9 @@ import (
 //	word VALUE           a value from outside, without control letters
 //	date VALUE           a FHIR date or an instant, in words
 //	clock VALUE          the time of day of an instant
+//	parts NAME           the parts of a technical name, between which a line may break
 func (l language) functions() template.FuncMap {
-	return template.FuncMap{"t": l.fill, "word": word, "date": l.date, "clock": clock}
+	return template.FuncMap{"t": l.fill, "word": word, "date": l.date, "clock": clock, "parts": parts}
 }
 
 // fill returns a text. It returns an error for a key that does not exist and for values that do not fit the placeholders.
@@ -99,3 +100,15 @@ func (l language) day(t time.Time) string {
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04 UTC") }
+
+// parts splits a technical name after each underscore and dot: an element wbr between them keeps a narrow column from breaking it inside a
+// word.
+func parts(name string) (out []string) {
+	begin := 0
+	for i, r := range name {
+		if r == '_' || r == '.' {
+			out, begin = append(out, name[begin:i+1]), i+1
+		}
+	}
+	return append(out, name[begin:])
+}

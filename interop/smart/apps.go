@@ -50,7 +50,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if person, ok := s.cfg.Policy.Person(current.Account); ok && person.Subject != current.Subject {
+	if person, ok := s.cfg.Policy.Person(current.Account); ok && !person.SignsInAs(current.Issuer, current.Subject) {
 		return pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
 	}
 	page := pages.Apps{Action: AppsPath, Open: openPath, Sessions: sessionsPath}

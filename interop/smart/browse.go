@@ -46,7 +46,7 @@ func (s *Server) readers(r *http.Request) (list []reader, err error) {
 			return nil, err
 		}
 		person, ok := s.cfg.Policy.Person(current.Account)
-		if !ok || person.Subject != current.Subject {
+		if !ok || !person.SignsInAs(current.Issuer, current.Subject) {
 			continue
 		}
 		if person.Kind == policy.KindPatient {
@@ -153,10 +153,7 @@ func (s *Server) browseAs(w http.ResponseWriter, r *http.Request, one reader, pa
 
 // browser returns the Principal of a person who browses.
 func (s *Server) browser(r *http.Request, one reader) (consent.Principal, error) {
-	purpose := "TREAT"
-	if one.person.Kind == policy.KindPatient {
-		purpose = "PATRQT"
-	}
+	purpose := one.person.DefaultPurpose()
 	client := &clients.Client{ID: "browse", Kind: clients.Symmetric, Purposes: []string{purpose}}
 	g := grants.Grant{ID: one.session.ID, User: one.person.User, Client: client.ID, Organisation: one.person.Organisation, Role: one.person.Role, Purpose: purpose, Scopes: "user/*.rs"}
 	return s.Resource.Principal(r.Context(), &grants.Active{Grant: g, Client: client}, address(r))

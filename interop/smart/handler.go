@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"carerecord/fhir/cors"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/capabilities"
@@ -22,42 +23,39 @@ import (
 	"carerecord/interop/smart/token"
 )
 
-// origins says which web pages may call an endpoint (section 22).
-type origins int
-
-const (
-	noOrigin         origins = iota // none (SMART-474)
-	anyOrigin                       // any: public documents (SMART-471)
-	registeredOrigin                // those of active clients (SMART-472)
-)
-
 // endpoint is one path of the server.
 type endpoint struct {
-	handle  http.HandlerFunc
-	origins origins
+	handle http.HandlerFunc
+	pages  cors.Pages // that may call it (section 22)
 }
+
+// The headers that pages of other origins may send to an endpoint and read (SMART-473).
+const (
+	pagesSend = "Authorization, Content-Type, Accept, X-Request-Id, traceparent"
+	pagesRead = "Retry-After, X-Request-Id, WWW-Authenticate"
+)
 
 func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revoke.Endpoint) map[string]endpoint {
 	serve := s.answers.Serve
 	d := s.documents
 	all := map[string]endpoint{
-		"GET /fhir/.well-known/smart-configuration": {d.SMART, anyOrigin},
-		"POST /oauth/token":                         {serve(t.Serve), registeredOrigin},
-		"POST /oauth/revoke":                        {serve(r.Serve), registeredOrigin},
-		"POST /oauth/introspect":                    {serve(i.Serve), noOrigin},
+		"GET /fhir/.well-known/smart-configuration": {d.SMART, cors.Any},
+		"POST /oauth/token":                         {serve(t.Serve), cors.Registered},
+		"POST /oauth/revoke":                        {serve(r.Serve), cors.Registered},
+		"POST /oauth/introspect":                    {serve(i.Serve), cors.None},
 	}
 	if s.users != nil { // these describe and serve people who sign in
 		if s.cfg.Capabilities.Has(capabilities.SignOn) {
-			all["GET /oauth/jwks.json"] = endpoint{d.Keys, anyOrigin}
+			all["GET /oauth/jwks.json"] = endpoint{d.Keys, cors.Any}
 			for _, path := range []string{"/fhir/.well-known/openid-configuration", "/fhir/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/fhir"} {
-				all["GET "+path] = endpoint{d.OpenID, anyOrigin}
+				all["GET "+path] = endpoint{d.OpenID, cors.Any}
 			}
 		}
 		for path := range s.users.providers {
-			all["POST "+signin.LogoutPath+strings.TrimPrefix(path, idp.Path)] = endpoint{serve(s.serveLogout), noOrigin}
+			all["POST "+signin.LogoutPath+strings.TrimPrefix(path, idp.Path)] = endpoint{serve(s.serveLogout), cors.None}
 		}
 		if s.cfg.Capabilities.Has(capabilities.LaunchEHR) {
-			all["POST "+launchPath] = endpoint{serve(s.users.launches.Serve), noOrigin}
+			all["POST "+launchPath] = endpoint{serve(s.users.launches.Serve), cors.None}
 		}
 	}
 	return all
@@ -147,19 +145,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page.ServeHTTP(w, r)
 		return
 	}
-	if r.Method == http.MethodOptions && s.preflight(w, r) {
+	requested := method
+	if method == http.MethodOptions {
+		requested = r.Header.Get("Access-Control-Request-Method")
+	}
+	route := cors.Route{Pages: s.endpoints[requested+" "+r.URL.Path].pages, Methods: requested, Sends: pagesSend, Reads: pagesRead}
+	s.CORS.Permit(w.Header(), r, route)
+	if s.CORS.Preflight(w, r, route) {
 		return
 	}
 	e, ok := s.endpoints[method+" "+r.URL.Path]
 	if !ok {
 		s.missing(w, r)
 		return
-	}
-	if e.origins == registeredOrigin {
-		if err := s.allowOrigin(w, r); err != nil {
-			s.answers.WriteError(w, oauth.Unavailable(err))
-			return
-		}
 	}
 	e.handle(w, r)
 }
@@ -179,44 +177,6 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
 	slices.Sort(allow)
 	s.answers.WriteError(w, &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.InvalidRequest, Description: "The endpoint has another method.",
 		Header: http.Header{"Allow": {strings.Join(allow, ", ")}}})
-}
-
-// preflight answers a CORS preflight of an endpoint that web pages may call.
-func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
-	method := r.Header.Get("Access-Control-Request-Method")
-	e, ok := s.endpoints[method+" "+r.URL.Path]
-	if !ok || e.origins == noOrigin || r.Header.Get("Origin") == "" {
-		return false
-	}
-	h := w.Header()
-	if e.origins == anyOrigin {
-		h.Set("Access-Control-Allow-Origin", "*")
-	} else if err := s.allowOrigin(w, r); err != nil {
-		s.answers.WriteError(w, oauth.Unavailable(err))
-		return true
-	}
-	if h.Get("Access-Control-Allow-Origin") != "" {
-		h.Set("Access-Control-Allow-Methods", method)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Request-Id, traceparent")
-		h.Set("Access-Control-Max-Age", "600")
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return true
-}
-
-// allowOrigin adds the CORS headers for a page of a registered origin (SMART-472).
-func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
-	origin := r.Header.Get("Origin")
-	w.Header().Add("Vary", "Origin")
-	if origin == "" || origin == "null" {
-		return nil
-	}
-	allowed, err := s.Clients.AllowsOrigin(r.Context(), origin, "")
-	if allowed {
-		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, WWW-Authenticate")
-	}
-	return err
 }
 
 func size(h http.Header) (n int) {

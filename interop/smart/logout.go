@@ -8,6 +8,7 @@ import (
 
 	"carerecord/consent/audit"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
@@ -16,7 +17,8 @@ import (
 // serveLogout ends the sessions of a user at the request of the issuer, with what depends on them (SMART-169, back-channel logout). It
 // limits and records what is refused (SMART-482, 494).
 func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) error {
-	if s.users.answers.Exceeded(address(r)) {
+	if s.users.answers.Exceeded(limits.Source(address(r))) {
+		s.refusals.Count(address(r))
 		return oauth.TooMany("Too many failed requests. Try again in a minute.")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, oauth.MaxBody)
@@ -48,7 +50,7 @@ func (s *Server) logOut(r *http.Request, user session.User) error {
 	}
 	event := logoutEvent(r, string(user.Kind))
 	event.Agent.Kind = "user"
-	if person, ok := personBySubject(s.cfg.Policy, user.Kind, user.Subject); ok {
+	if person, ok := s.users.personOf(s.cfg.Policy, user); ok {
 		event.Agent.Subject = person.User
 	}
 	return s.Grants.Ledger.Note(r.Context(), event)
@@ -56,11 +58,15 @@ func (s *Server) logOut(r *http.Request, user session.User) error {
 
 // refusedLogout counts and records a logout token that is not valid.
 func (s *Server) refusedLogout(r *http.Request, cause error) error {
-	s.users.answers.Count(address(r))
+	s.users.answers.Count(limits.Source(address(r)))
 	event := logoutEvent(r, strings.TrimPrefix(r.URL.Path, signin.LogoutPath))
 	event.Refused, event.Status, event.Detail = oauth.InvalidRequest, http.StatusBadRequest, cause.Error()
-	if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
+	within, err := s.refusals.Note(r.Context(), event)
+	switch {
+	case err != nil:
 		return oauth.Unavailable(err)
+	case !within:
+		return oauth.TooMany("Too many failed requests. Try again in a minute.")
 	}
 	return oauth.Refuse(oauth.InvalidRequest, "The logout token is not valid.").Because("%w", cause)
 }

@@ -91,6 +91,7 @@ func (s *Server) measure(c *http.Client) *http.Client {
 func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if answers.Exceeded(limits.Source(address(r))) {
+			s.refusals.Count(address(r))
 			return pages.Fail(pages.TooMany, nil)
 		}
 		err := s.users.upstream.Callback(w, r)
@@ -101,8 +102,12 @@ func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http
 		answers.Count(limits.Source(address(r)))
 		e := ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + failed.Issuer, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)},
 			Refused: string(failed.Reason), Status: http.StatusForbidden}
-		if unrecorded := s.Grants.Ledger.Note(r.Context(), e); unrecorded != nil {
+		within, unrecorded := s.refusals.Note(r.Context(), e)
+		switch {
+		case unrecorded != nil:
 			return unrecorded
+		case !within:
+			return pages.Fail(pages.TooMany, nil)
 		}
 		return err
 	}

@@ -57,7 +57,7 @@ func (s *Server) serveOpen(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	person, ok := s.cfg.Policy.Person(current.Account)
-	if !ok || person.Subject != current.Subject || person.Kind != policy.KindPatient {
+	if !ok || !person.SignsInAs(current.Issuer, current.Subject) || person.Kind != policy.KindPatient {
 		return pages.Fail(pages.Forbidden, errNotOpened)
 	}
 	step := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, openPath), "/")

@@ -15,7 +15,7 @@ import (
 
 // reminder returns the apps of which the user of a session is to be reminded now; none for none (SMART-224).
 func (s *Server) reminder(r *http.Request, current *session.Session) ([]pages.App, error) {
-	if person, ok := s.cfg.Policy.Person(current.Account); !ok || person.Subject != current.Subject {
+	if person, ok := s.cfg.Policy.Person(current.Account); !ok || !person.SignsInAs(current.Issuer, current.Subject) {
 		return nil, nil
 	}
 	due, err := s.users.reminders.Due(r.Context(), current.Account)

@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,13 +19,17 @@ import (
 // the patient of an NHS number (SMART-127, 129).
 func resolveLaunch(ctx context.Context, f *policy.Folder, reader *record.Record, l *launch.Launch, client *clients.Client) error {
 	person, ok := f.Person(l.User)
-	roles := slices.DeleteFunc(person.AllRoles(), func(r policy.RoleAt) bool { return r.Organisation != l.Organisation })
+	purpose := cmp.Or(l.Purpose, person.DefaultPurpose())
+	roles := slices.DeleteFunc(person.AllRoles(), func(r policy.RoleAt) bool {
+		in, _ := person.As(r)
+		return r.Organisation != l.Organisation || !f.PermitsPurpose(in, purpose)
+	})
 	if !ok || len(roles) == 0 {
-		return fmt.Errorf("%w: the user is not one of the launcher's organisation", launch.ErrInconsistent)
+		return fmt.Errorf("%w: the user is not one of the launcher's organisation, or has no role for the purpose", launch.ErrInconsistent)
 	}
 	for _, r := range roles {
 		in, _ := person.As(r)
-		if err := resolveFor(ctx, reader, record.User{Person: in, Client: client, Purpose: "TREAT"}, l); err != nil {
+		if err := resolveFor(ctx, reader, record.User{Person: in, Client: client, Purpose: purpose}, l); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/fhir/cors"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
@@ -47,6 +49,7 @@ type Config struct {
 	Secrets  secret.Digester
 	Clock    func() time.Time
 	Log      *slog.Logger
+	Origins  []string // of pages that may call for every client, as https://host
 	// Epoch is that of the process, which alone writes to the store; nil where others write too.
 	Epoch    *ledger.Epoch
 	Demo     bool   // a demonstration with sample people, which one person runs
@@ -55,9 +58,12 @@ type Config struct {
 	SampleKey *rsa.PrivateKey
 	// Capabilities are those of SMART App Launch that are on (SMART-006).
 	Capabilities capabilities.Set
-	// Failures is how many failed requests of a client at an address are answered in a minute; 0 is no limit
-	// (SMART-482).
+	// Failures is how many failed requests of a client at an address are answered in a minute, and a tenth of how many of an
+	// address have an audit record each; 0 is no limit (SMART-482).
 	Failures int
+	// Unidentified counts the refusals without a record of their own; the caller flushes it. nil makes a new one, whose
+	// counts are lost.
+	Unidentified *audit.UnidentifiedLimiter
 	// Introspections is how many requests for introspection of a client are answered in a minute; 0 is no limit.
 	Introspections int
 	Observer       Observer
@@ -72,11 +78,16 @@ type Server struct {
 	Grants    *grants.Store
 	Resource  *resource.Verifier
 	Printed   *printed.Issuer
+	CORS      *cors.Rules // also for the FHIR API
+	refusals  *ledger.Refusals
 	documents *discovery.Documents
 	answers   oauth.Answers
 	users     *users              // nil where nobody can sign in
 	endpoints map[string]endpoint // by method and path
 }
+
+// sourceFactor is how many times the failures of one client at an address all clients of the address may have.
+const sourceFactor = 10
 
 // New makes a Server. It reads nothing.
 func New(cfg Config) (*Server, error) {
@@ -86,10 +97,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg}
 	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch, Observe: s.observed}
+	s.refusals = &ledger.Refusals{Ledger: books, Sources: limits.New(sourceFactor*cfg.Failures, cfg.Clock), Counted: cmp.Or(cfg.Unidentified, &audit.UnidentifiedLimiter{})}
 	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, ServesKind: cfg.Capabilities.Serves, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
 	}}}
+	s.CORS = &cors.Rules{Settings: cfg.Origins, Clients: s.Clients.AllowsOrigin, Log: cfg.Log}
 	s.Grants = &grants.Store{Ledger: books, Secrets: cfg.Secrets, Clients: s.Clients}
 	s.Resource = &resource.Verifier{Grants: s.Grants, Policy: cfg.Policy, SignIn: cfg.Guard.SignIn, Clock: cfg.Clock}
 	if cfg.Epoch != nil {
@@ -106,7 +119,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	failures := limits.New(cfg.Failures, cfg.Clock)
-	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address,
+	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address, Refusals: s.refusals,
 		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
 	s.answers = oauth.Answers{Log: cfg.Log}
@@ -114,9 +127,9 @@ func New(cfg Config) (*Server, error) {
 		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
 	}
 	s.endpoints = s.newEndpoints(
-		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Failures: failures, Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address},
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address, CORS: s.CORS},
 		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(cfg.Introspections, cfg.Clock)},
-		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address})
+		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address, CORS: s.CORS})
 	return s, nil
 }
 

@@ -5,14 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -31,7 +29,7 @@ import (
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/session"
 	"carerecord/interop/smart/signin"
-	"carerecord/store"
+	"carerecord/interop/smart/staff"
 )
 
 // users are the parts for people: pages, sessions, sign-in and authorization. A server without an issuer has none, and serves
@@ -44,6 +42,7 @@ type users struct {
 	launches  *launch.Endpoint
 	reminders *reminder.Book
 	activity  activity
+	directory *staff.Directory
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
 	answers   *limits.Limit            // of failed sign-ins and logout tokens at an address
@@ -89,6 +88,7 @@ func (s *Server) openUsers() (err error) {
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
+	u.directory = &staff.Directory{Guard: s.cfg.Guard, Record: reader, State: s.cfg.State, Audit: s.cfg.Audit, Policy: s.cfg.Policy, Secrets: s.cfg.Secrets, Clock: s.cfg.Clock, Base: s.cfg.Site + "/fhir"}
 	s.users = u
 	s.Resource.Used = s.used
 	return nil
@@ -126,7 +126,7 @@ func (s *Server) openSampleIssuers(u *users) error {
 // and subject alone (SMART-185).
 func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, transaction string, id signin.Identity) error {
 	event := signInEvent(r, id)
-	person, known := personBySubject(s.cfg.Policy, id.Kind, id.Subject)
+	person, known := u.personOf(s.cfg.Policy, id.User)
 	if !known {
 		event.Refused, event.Status = unknownPerson, http.StatusForbidden
 		if err := s.Grants.Ledger.Note(r.Context(), event); err != nil {
@@ -148,6 +148,9 @@ func (s *Server) signedIn(u *users, w http.ResponseWriter, r *http.Request, tran
 	if err == nil && before != nil {
 		err = s.endOnline(r, before)
 	}
+	if err == nil && person.Kind == policy.KindStaff {
+		s.register(u, r, person, id)
+	}
 	return err
 }
 
@@ -159,7 +162,7 @@ func (s *Server) endRoles(r *http.Request, person policy.Person) error {
 		return err
 	}
 	for _, g := range list {
-		own := g.SessionUser.Subject == "" || g.SessionUser.Subject == person.Subject
+		own := g.SessionUser.Subject == "" || person.SignsInAs(g.SessionUser.Issuer, g.SessionUser.Subject)
 		if _, has := person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); has && own {
 			continue
 		}
@@ -188,10 +191,12 @@ func (s *Server) endOfAnother(u *users, r *http.Request, transaction string, now
 	return s.endGrants(r, before, "somebody else has signed in", func(g *grants.Listed) bool { return g.LastUsed.IsZero() })
 }
 
-// personBySubject returns the person of a subject at the issuer of staff, or at that of patients and proxies.
-func personBySubject(f *policy.Folder, kind session.Kind, subject string) (policy.Person, bool) {
+// personOf returns the person who is an identity: of its kind, by issuer and subject alone (SMART-185). Where people of a kind sign in at
+// several issuers, nobody is known whose issuer the policy does not name.
+func (u *users) personOf(f *policy.Folder, who session.User) (policy.Person, bool) {
+	several := len(u.upstream.Names(who.Kind)) > 1
 	for _, p := range f.People {
-		if sessionKind(p.Kind) == kind && p.Subject == subject {
+		if sessionKind(p.Kind) == who.Kind && p.SignsInAs(who.Issuer, who.Subject) && (p.Issuer != "" || !several) {
 			return p, true
 		}
 	}
@@ -231,18 +236,10 @@ func (s *Server) endGrants(r *http.Request, made *session.Session, why string, w
 	return nil
 }
 
-// subject returns the identifier of a user in ID tokens: random, and the same each time (SMART-382).
-func (s *Server) subject(ctx context.Context, u session.User) (string, error) {
-	key := "smart/subject/" + s.cfg.Secrets.Of(u.Issuer+"\x00"+u.Subject)
-	var b [16]byte
-	rand.Read(b[:])
-	made := hex.EncodeToString(b[:])
-	err := s.cfg.State.Insert(ctx, key, []byte(made), time.Time{})
-	if !errors.Is(err, store.ErrExists) {
-		return made, err
-	}
-	known, err := s.cfg.State.Lookup(ctx, key)
-	return string(known), err
+// subject returns the identifier of a user in ID tokens (SMART-382). The key of digests gives it, which is kept apart from the store, so it
+// stays the same in a restored one.
+func (s *Server) subject(u session.User) string {
+	return s.cfg.Secrets.Of("subject\x00" + u.Issuer + "\x00" + u.Subject)[:32]
 }
 
 // allowed reports whether the user of a grant may still have tokens (SMART-320, 346, 348).

@@ -124,6 +124,7 @@ func Run(ctx context.Context, s *search.Service, v *consent.View, e *Everything)
 		return nil, store.ErrNotFound
 	}
 	w := &walk{Everything: e, view: v.WithPermission("s"), owner: owner}
+	//law:everything-letter
 	if err := w.prepare(ctx); err != nil {
 		return nil, err
 	}

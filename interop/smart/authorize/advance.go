@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/fhir/r4"
 	"carerecord/interop/pages"
@@ -106,7 +107,7 @@ func (e *Endpoint) progress(q *request) (*progress, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(*request, *progress) error{e.kind, e.signedIn, e.mayUse, e.role, e.scopes, e.patient, e.encounter} {
+	for _, step := range []func(*request, *progress) error{e.kind, e.signedIn, e.mayUse, e.role, e.purpose, e.scopes, e.patient, e.encounter} {
 		if err := step(q, p); err != nil || p.form != "" {
 			return p, err
 		}
@@ -192,14 +193,12 @@ func (e *Endpoint) mayUse(q *request, p *progress) error {
 		audience = clients.ForPatients
 	}
 	switch {
-	case !ok || person.Subject != p.session.Subject:
+	case !ok || !person.SignsInAs(p.session.Issuer, p.session.Subject):
 		return denied.Because("the user is not in the policy")
 	case !slices.Contains(p.client.Audience, audience):
 		return e.another(q, p, "the app is not for people of this kind")
 	case p.t.Launch != nil && p.t.Launch.User != person.User:
 		return e.another(q, p, "another user than the launch expects")
-	case !slices.Contains(p.client.Purposes, purposeOf(person)):
-		return denied.Because("the app has no purpose for this person")
 	case person.Kind == policy.KindAdministrator && p.client.Organisation != "" && p.client.Organisation != person.Organisation:
 		return denied.Because("the app is another organisation's")
 	case person.Kind == policy.KindProxy && len(authorities(person)) == 0:
@@ -229,15 +228,27 @@ func (e *Endpoint) stop(q *request, p *progress, reason pages.RefusalReason) err
 	return e.show(q, p, http.StatusForbidden, pages.Refusal{Action: Continue(q.id) + "/" + stepLeave, App: p.client.Name, Reason: reason})
 }
 
-// purposeOf returns the purpose of use of what a person authorizes (SMART-430).
-func purposeOf(p policy.Person) string {
-	switch p.Kind {
-	case policy.KindStaff:
-		return "TREAT"
-	case policy.KindAdministrator:
-		return "HOPERAT" // class Governance (SMART-209)
+// errPurpose: the client is not registered for the purpose of use, or the person may not have it in the role.
+var errPurpose = errors.New("the purpose of use is not permitted")
+
+// purpose checks the purpose of use, which the client and the role must permit (SMART-430).
+func (e *Endpoint) purpose(_ *request, p *progress) error {
+	purpose := p.purpose()
+	switch {
+	case !slices.Contains(p.client.Purposes, purpose):
+		return oauth.Refuse(oauth.AccessDenied, "The user may not use this app.").Because("%w: the app is not registered for %s", errPurpose, purpose)
+	case !e.Policy.PermitsPurpose(p.person, purpose):
+		return oauth.Refuse(oauth.AccessDenied, "The user may not use this app.").Because("%w: the role does not have %s", errPurpose, purpose)
 	}
-	return "PATRQT"
+	return nil
+}
+
+// purpose returns the purpose of use of what the person authorizes: that of the launch, or the default (SMART-430).
+func (p *progress) purpose() string {
+	if p.t.Launch != nil && p.t.Launch.Purpose != "" {
+		return p.t.Launch.Purpose
+	}
+	return p.person.DefaultPurpose()
 }
 
 // scopes cuts the requested scopes to what may be granted (SMART-236, 242, 244).
@@ -287,6 +298,9 @@ func governing(set scopes.Set, role policy.Role) scopes.Set {
 	if !slices.Contains(role.Activities, policy.ActivityClients) {
 		set = set.Without(clients.RightClients)
 	}
+	if !slices.Contains(role.Activities, policy.ActivityApps) {
+		set = set.Without(clients.RightApps)
+	}
 	if !slices.Contains(role.Activities, policy.ActivityOperations) {
 		set.Resources = nil
 	}
@@ -295,7 +309,7 @@ func governing(set scopes.Set, role policy.Role) scopes.Set {
 
 // user is the user who reads the record for the transaction.
 func (p *progress) user() record.User {
-	return record.User{Person: p.person, Client: p.client, Purpose: purposeOf(p.person)}
+	return record.User{Person: p.person, Client: p.client, Purpose: p.purpose()}
 }
 
 // has reports whether a space-separated list has a word.
@@ -305,6 +319,9 @@ func has(list, word string) bool { return slices.Contains(strings.Fields(list), 
 func (e *Endpoint) refusal(q *request, p *progress, refusal *oauth.Error) ledger.Event {
 	event := e.event(q, p, "authorization-refused")
 	event.Refused, event.Status = refusal.Code, http.StatusForbidden
+	if errors.Is(refusal.Cause, errPurpose) {
+		event.Refused, event.Detail = consent.PurposeRefused, refusal.Cause.Error()
+	}
 	return event
 }
 

@@ -6,6 +6,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
@@ -55,8 +56,11 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 		return oauth.Refuse(oauth.InteractionRequired, "A person has to choose the encounter.")
 	case len(p.encounters) > 0:
 		return e.show(q, p, http.StatusOK, encounterPage(q, p))
-	case e.confirmed(p):
+	case p.person.Kind == policy.KindAdministrator: // nothing of a record is shared, and the page has no text for it
 		return e.grant(q, p, p.set, decision{by: "client/" + p.client.ID})
+	}
+	if approval, ok := e.approved(p); ok {
+		return e.grant(q, p, p.set, decision{by: grants.ApprovedBy(approval.ID), ends: approval.Ends})
 	}
 	before, set, err := e.earlier(q, p)
 	switch {
@@ -74,14 +78,19 @@ func (e *Endpoint) ask(q *request, p *progress) error {
 	return e.show(q, p, http.StatusOK, page)
 }
 
-// confirmed reports whether no consent page is shown: an app for staff whose scopes were approved, by somebody who is named in the
-// registration, and until its review (SMART-220), if the answer reaches nobody but the app (SMART-222).
-func (e *Endpoint) confirmed(p *progress) bool {
-	if p.person.Kind == policy.KindAdministrator {
-		return true // nothing of a record is shared, and the page has no text for it
+// approved returns the approval by which no consent page is shown: that of the organisation for which a member of staff acts, in force,
+// for the purpose and for everything that may be granted of the request (SMART-220), if the answer reaches nobody but the app (SMART-222).
+// A request for more is asked for on the page as a whole.
+func (e *Endpoint) approved(p *progress) (clients.OrganisationApproval, bool) {
+	if p.person.Kind != policy.KindStaff || !p.client.Reached(p.t.Redirect) || has(p.t.Prompt, "consent") {
+		return clients.OrganisationApproval{}, false
 	}
-	c := p.client
-	return p.person.Kind == policy.KindStaff && c.Confirmed && len(c.Approved) > 0 && !c.Review.IsZero() && c.Reached(p.t.Redirect) && !has(p.t.Prompt, "consent")
+	a, ok := p.client.ApprovalOf(p.person.Organisation, e.Grants.Ledger.Now())
+	if !ok || a.Purpose != p.purpose() {
+		return a, false
+	}
+	set, err := scopes.Stored(a.Scopes)
+	return a, err == nil && set.Covers(p.set)
 }
 
 // kindPage asks which kind of people signs in (SMART-189).
@@ -138,7 +147,7 @@ func (e *Endpoint) event(q *request, p *progress, name string) ledger.Event {
 	out := ledger.Event{Name: name, Request: q.w.Header().Get("X-Request-Id"), Of: "client/" + p.t.Client, Named: p.patient.ID,
 		Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{ID: p.t.Client, Address: e.Address(q.r)}}
 	if p.person.User != "" {
-		out.Agent = audit.Agent{Kind: "user", Subject: p.person.User, Organisation: p.person.Organisation, Role: p.person.Role, Purpose: purposeOf(p.person)}
+		out.Agent = audit.Agent{Kind: "user", Subject: p.person.User, Organisation: p.person.Organisation, Role: p.person.Role, Purpose: p.purpose()}
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -35,7 +34,7 @@ type Endpoint struct {
 	Policy   *policy.Folder
 	Record   *record.Record
 	// Subject returns the identifier of a user in ID tokens (SMART-382).
-	Subject func(ctx context.Context, u session.User) (string, error)
+	Subject func(u session.User) string
 	// Starts limits the requests of each address, SignIns the sign-ins that each address starts, and Searches the searches of each user
 	// (SMART-482).
 	Starts, SignIns, Searches *limits.Limit

@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"time"
 
+	"carerecord/consent/policy"
 	"carerecord/interop/smart/grants"
+	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/record"
@@ -16,9 +18,10 @@ import (
 
 // decision is by what a grant is made: the zero decision is the person's, on the page.
 type decision struct {
-	by      string    // grants.RepeatOf an earlier decision, or client/ID of an approved registration
+	by      string    // grants.RepeatOf an earlier decision, grants.ApprovedBy of an organisation, or client/ID for administrators
 	repeats string    // id of the grant of the earlier decision, which must be in force; empty for none
 	until   time.Time // bound of offline access; zero for none
+	ends    time.Time // bound of the grant; zero for none
 }
 
 // grant ends the transaction with a grant and a code, in one step with its audit record, and sends the browser back to the client.
@@ -29,7 +32,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 		return denied("nothing was allowed")
 	}
 	g := grants.Grant{ID: grants.NewID(), Client: p.client.ID, User: p.person.User, Issuer: p.session.Issuer, AuthTime: p.session.AuthTime, Requested: p.t.Scope,
-		Purpose: purposeOf(p.person), Role: p.person.Role, Organisation: p.person.Organisation, Offline: set.Has(scopes.OfflineAccess), Online: set.Has(scopes.OnlineAccess),
+		Purpose: p.purpose(), Role: p.person.Role, Organisation: p.person.Organisation, Offline: set.Has(scopes.OfflineAccess), Online: set.Has(scopes.OnlineAccess),
 		Texts: e.Pages.Catalogue().Version(), Made: p.began} // what ends grants in the meantime ends this one
 	e.setContext(&g, p, set)
 	g.Ends = g.Made.Add(e.Lives.Code + e.Lives.Access)
@@ -43,11 +46,12 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 	if g.Offline && !d.until.IsZero() && d.until.Before(g.Ends) {
 		g.Ends = d.until // as the person was told
 	}
+	if !d.ends.IsZero() && d.ends.Before(g.Ends) {
+		g.Ends = d.ends
+	}
 	var err error
 	if set.Has(scopes.OpenID) {
-		if g.Subject, err = e.Subject(ctx, p.session.User); err != nil {
-			return err
-		}
+		g.Subject = e.Subject(p.session.User)
 	}
 	if set, err = e.setUser(q, p, &g, set); err != nil {
 		return err
@@ -65,6 +69,11 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 			return err
 		}
 		writes = append(writes, unchanged)
+	}
+	if err := e.Grants.EndOldest(ctx, g.User, g.Client, func(old *grants.Grant) ledger.Event {
+		return old.Event("grant-end", event.Request, event.Client.Address)
+	}); err != nil {
+		return err
 	}
 	if g.Offline && d.by == "" {
 		first, err := e.Reminders.First(ctx, g.User)
@@ -105,7 +114,7 @@ func (e *Endpoint) setContext(g *grants.Grant, p *progress, set scopes.Set) {
 	g.Launched, g.Encounter, g.FHIR, g.Banner, g.Intent, g.Tenant, g.Style = true, l.Encounter, l.FHIR, l.Banner, l.Intent, l.Tenant, l.Style
 }
 
-// setUser sets what the client learns of who the user is. A user without a resource has no fhirUser (SMART-384), and one of whom no name is
+// setUser sets what the client learns of who the user is; with fhirUser the role of staff too, in fhirContext (SMART-383). A user without a resource has no fhirUser (SMART-384), and one of whom no name is
 // known no name (SMART-381).
 func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.Set) (scopes.Set, error) {
 	if !set.Has(scopes.FHIRUser) && !set.Has(scopes.Profile) {
@@ -113,6 +122,10 @@ func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.
 	}
 	ctx := q.r.Context()
 	self, err := e.Record.Self(ctx, p.user(), p.own)
+	role := ""
+	if err == nil && p.person.Kind == policy.KindStaff && set.Has(scopes.FHIRUser) {
+		role, err = e.Record.Role(ctx, p.user(), self)
+	}
 	if errors.Is(err, record.ErrSeveral) {
 		event := e.event(q, p, "identity-conflict") // an alert (SMART-443)
 		event.Refused, event.Status = "SEVERAL_PRACTITIONERS", http.StatusForbidden
@@ -126,6 +139,9 @@ func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.
 	}
 	if set.Has(scopes.FHIRUser) {
 		g.FHIRUser = self.Ref
+		if g.FHIR, err = launch.WithReference(g.FHIR, role); err != nil {
+			return set, err
+		}
 	}
 	if set.Has(scopes.Profile) {
 		g.Name = self.Name

@@ -1,8 +1,6 @@
 package authorize
 
 import (
-	"slices"
-
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/scopes"
 	"carerecord/interop/smart/screen"
@@ -24,7 +22,7 @@ func (e *Endpoint) earlier(q *request, p *progress) (*grants.Grant, scopes.Set, 
 	var best *grants.Grant
 	for _, one := range list {
 		g := &one.Grant
-		if g.Client != p.client.ID || g.SessionUser != p.session.User || g.Decision != "" || g.Printed || g.Texts != e.Pages.Catalogue().Version() || g.Purpose != purposeOf(p.person) ||
+		if g.Client != p.client.ID || g.SessionUser != p.session.User || g.Decision != "" || g.Printed || g.Texts != e.Pages.Catalogue().Version() || g.Purpose != p.purpose() ||
 			g.Role != p.person.Role || g.Organisation != p.person.Organisation || g.Person != p.personInContext(set) {
 			continue
 		}
@@ -32,14 +30,9 @@ func (e *Endpoint) earlier(q *request, p *progress) (*grants.Grant, scopes.Set, 
 		if err != nil {
 			return nil, set, err
 		}
-		if within(set, granted) && (best == nil || best.Ends.Before(g.Ends)) {
+		if granted.Covers(set) && (best == nil || best.Ends.Before(g.Ends)) {
 			best = g
 		}
 	}
 	return best, set, nil
-}
-
-// within reports whether a set permits nothing that another does not.
-func within(set, granted scopes.Set) bool {
-	return granted.Resources.Covers(set.Resources) && !slices.ContainsFunc(set.Other, func(o string) bool { return !granted.Has(o) })
 }

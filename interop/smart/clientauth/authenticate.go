@@ -10,6 +10,7 @@ import (
 
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/jwks"
+	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 )
@@ -22,6 +23,7 @@ type Authenticator struct {
 	// Failures limits failed authentications of each client at each address (SMART-482), and Address returns that of a request.
 	Failures *limits.Limit
 	Address  func(*http.Request) string
+	Refusals *ledger.Refusals
 }
 
 // The methods of authentication.

@@ -53,26 +53,62 @@ func issuerOf(assertion string) string {
 	return claims.Issuer
 }
 
-// Checked is Authenticate for endpoints that record nothing else of a refusal: it limits, counts and records failed authentications
-// (SMART-482, 494), with the exact reason (SMART-337).
-func (a *Authenticator) Checked(ctx context.Context, r *http.Request, form oauth.Form, request string) (Result, error) {
-	address := a.Address(r)
-	name := LimitName(r, form, address)
-	if a.Failures.Exceeded(name) {
-		return Result{}, oauth.TooMany("Too many failed requests. Try again in a minute.")
+// Attempt is a request whose client is authenticated.
+type Attempt struct {
+	*http.Request
+	Form  oauth.Form
+	ID    string // of the request
+	Named string // a client id that is known otherwise; "" for none
+	Event string // the name of the audit record of a refusal
+}
+
+// Checked is Authenticate within the limits: it counts and records what is refused (SMART-482, 494), with the exact reason
+// (SMART-337).
+func (a *Authenticator) Checked(ctx context.Context, t Attempt) (Result, error) {
+	address := a.Address(t.Request)
+	if a.Failures.Exceeded(LimitName(t.Request, t.Form, address)) {
+		a.Refusals.Count(address)
+		return Result{}, tooMany()
 	}
-	result, err := a.Authenticate(ctx, r, form, "")
+	result, err := a.Authenticate(ctx, t.Request, t.Form, t.Named)
+	if err != nil {
+		return Result{}, a.Refused(ctx, t, Result{}, err)
+	}
+	return result, nil
+}
+
+// Refused counts and records the refusal of a request, and returns the error to answer. result is the client; the zero Result if
+// it was not authenticated. An error of status 500 or more is neither counted nor recorded: the caller may try again.
+// The records of a client that is nobody, or only says who it is, are limited by source.
+func (a *Authenticator) Refused(ctx context.Context, t Attempt, result Result, err error) error {
 	refusal := oauth.AsError(err)
-	if err == nil || refusal.Code != oauth.InvalidClient {
-		return result, err
+	if refusal.Status >= http.StatusInternalServerError {
+		return err
 	}
-	a.Failures.Count(name)
-	e := ledger.Event{Request: request, Name: "client-refused", Status: refusal.Status, Refused: refusal.Code, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address}}
-	if refusal.Cause != nil {
+	address := a.Address(t.Request)
+	if refusal.Code == oauth.InvalidClient || refusal.Code == oauth.InvalidGrant {
+		a.Failures.Count(LimitName(t.Request, t.Form, address))
+	}
+	e := ledger.Event{Request: t.ID, Name: t.Event, Status: refusal.Status, Refused: refusal.Code, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address}}
+	if refusal.Code == oauth.InvalidClient && refusal.Cause != nil {
 		e.Detail = refusal.Cause.Error()
 	}
-	if unrecorded := a.Clients.Ledger.Note(ctx, e); unrecorded != nil {
-		return Result{}, oauth.Unavailable(unrecorded)
+	if c := result.Client; c != nil {
+		e.Agent, e.Client.ID = audit.Agent{Kind: "client", Subject: c.ID, Organisation: c.Organisation}, c.ID
 	}
-	return result, err
+	within, unrecorded := true, error(nil)
+	if result.Client != nil && result.Method != None {
+		unrecorded = a.Refusals.Ledger.Note(ctx, e)
+	} else {
+		within, unrecorded = a.Refusals.Note(ctx, e)
+	}
+	switch {
+	case unrecorded != nil:
+		return oauth.Unavailable(unrecorded)
+	case !within:
+		return tooMany()
+	}
+	return err
 }
+
+func tooMany() error { return oauth.TooMany("Too many failed requests. Try again in a minute.") }

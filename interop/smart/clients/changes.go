@@ -25,6 +25,7 @@ func (r *Registry) propose(who string, c *Client, with Client) error {
 		return fmt.Errorf("%w: the kind of a client never changes: register a new one", ErrRefused)
 	}
 	with.ID, with.Made, with.Proposed, with.Secrets, with.Approved, with.Status, with.KeysSince = c.ID, c.Made, nil, nil, nil, "", time.Time{}
+	with.ByOrganisations = nil
 	if err := r.sealed(&with); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
@@ -44,7 +45,7 @@ func (r *Registry) SetKeys(ctx context.Context, who, id string, keys []byte, url
 // digest returns the digest of what the client is registered with: all but its status, secrets and dates.
 func (c *Client) digest() string {
 	is := *c
-	is.Status, is.Secrets, is.Approved, is.Proposed = "", nil, nil, nil
+	is.Status, is.Secrets, is.Approved, is.Proposed, is.ByOrganisations = "", nil, nil, nil, nil
 	is.Made, is.Changed, is.NotBefore, is.KeysSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	text, err := json.Marshal(is)
 	if err != nil {
@@ -88,6 +89,7 @@ func (r *Registry) Approve(ctx context.Context, who, id, digest string) (*Client
 			with.KeysSince = time.Time{}
 		}
 		with.Secrets, with.Made, with.NotBefore, with.Status = c.Secrets, c.Made, c.NotBefore, Active
+		with.ByOrganisations = with.stillApproved(c.ByOrganisations)
 		with.Approved = append(c.Approved, Approval{By: who, At: r.Ledger.Now(), Digest: digest})
 		if c.Status == Suspended {
 			with.Status = Suspended
@@ -100,11 +102,11 @@ func (r *Registry) Approve(ctx context.Context, who, id, digest string) (*Client
 	})
 }
 
-// Suspend stops a client. Its grants and tokens end at once, and Resume does not revive them
-// (SMART-065).
+// Suspend stops a client. Its grants and tokens and the approvals of organisations end at once, and Resume does not revive them
+// (SMART-065, 220).
 func (r *Registry) Suspend(ctx context.Context, who, id string) (*Client, error) {
 	return r.change(ctx, who, "client-suspend", id, func(c *Client) error {
-		c.Status, c.NotBefore = Suspended, r.Ledger.Now()
+		c.Status, c.NotBefore, c.ByOrganisations = Suspended, r.Ledger.Now(), nil
 		return nil
 	})
 }

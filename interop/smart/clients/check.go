@@ -69,7 +69,7 @@ func (r Rules) Check(c *Client) error {
 		bad("idPrefix", "%q does not end in a dot", c.IDPrefix)
 	}
 	for _, right := range c.Rights {
-		if right != RightIntrospect && right != RightLaunch && right != RightClients {
+		if right != RightIntrospect && right != RightLaunch && right != RightClients && right != RightApps {
 			bad("rights", "%q is unknown", right)
 		}
 	}

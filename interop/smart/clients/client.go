@@ -61,6 +61,8 @@ const (
 	RightLaunch     = "__launch"
 	// RightClients: to administer clients, of an administrator whose role has it.
 	RightClients = "__clients"
+	// RightApps: to approve clients for the staff of an organisation, of its administrator.
+	RightApps = "__apps"
 )
 
 // Client is a registered client (SMART-055).
@@ -96,9 +98,6 @@ type Client struct {
 	// Evidence has references by the name of what they prove, and AgreementEnds the end of the agreement in force (SMART-066).
 	Evidence      map[string]string `json:"evidence,omitempty"`
 	AgreementEnds time.Time         `json:"agreementEnds,omitzero"`
-	// Confirmed: an administrator approved the scopes for clinicians, who see no consent screen
-	// (SMART-220).
-	Confirmed bool `json:"confirmed,omitempty"`
 	// Intents are those that a launch may name (SMART-130). NoPatientChoice: a launch without a patient is refused where a
 	// patient/ scope needs one, and nobody chooses (SMART-128).
 	Intents         []string `json:"intents,omitempty"`
@@ -116,6 +115,8 @@ type Client struct {
 	// Proposed is what somebody wants the registration to be; nil for nothing. It has no effect
 	// before somebody else has approved it.
 	Proposed *Proposal `json:"proposed,omitempty"`
+	// ByOrganisations are the approvals of organisations, by which their staff see no screen (SMART-220).
+	ByOrganisations []OrganisationApproval `json:"organisationApprovals,omitempty"`
 	// NotBefore: grants and tokens that were made until then are not valid any more (SMART-065).
 	NotBefore time.Time `json:"notBefore,omitzero"`
 }

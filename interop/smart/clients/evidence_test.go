@@ -94,7 +94,7 @@ func TestSMART066Dates(t *testing.T) {
 func TestSMART059(t *testing.T) {
 	o, ctx := newOffice(t), t.Context()
 	signer := app()
-	signer.Kind, signer.Keys = clients.Asymmetric, []byte(publicKeys(t))
+	signer.Kind, signer.Keys, signer.Contact = clients.Asymmetric, []byte(publicKeys(t)), "support@app.example"
 	c := o.add(t, signer)
 	notices := func() string {
 		t.Helper()
@@ -109,7 +109,7 @@ func TestSMART059(t *testing.T) {
 		t.Errorf("SMART-059: before a year: got %q", got)
 	}
 	o.now = o.now.Add(time.Second)
-	if got := notices(); !strings.Contains(got, "its keys are in force since 2026-05-01") {
+	if got := notices(); !strings.Contains(got, "its keys are in force since 2026-05-01: its owner (support@app.example) should") {
 		t.Errorf("SMART-059: after a year: got %q", got)
 	}
 	proposed, err := o.SetKeys(ctx, "ann", c.ID, []byte(publicKeys(t)), "")
@@ -131,7 +131,7 @@ func TestSMART059(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.now = o.now.Add(15 * day)
-	if got := notices(); !strings.Contains(got, "look at them with the review") {
+	if got := notices(); !strings.Contains(got, "look at them with its owner (support@app.example) at the review") {
 		t.Errorf("SMART-059: at the review: got %q", got)
 	}
 }

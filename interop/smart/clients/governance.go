@@ -6,10 +6,11 @@ import (
 	"slices"
 
 	"carerecord/consent"
+	"carerecord/consent/policy"
 )
 
 // purposeGovernance is the purpose of use of apps for administrators: class Governance, without clinical content (SMART-209).
-const purposeGovernance = "HOPERAT"
+const purposeGovernance = policy.PurposeGovernance
 
 // Governs reports whether the client is an app for administrators.
 func (c *Client) Governs() bool { return slices.Contains(c.Audience, ForAdministrators) }
@@ -19,8 +20,8 @@ func (c *Client) Governs() bool { return slices.Contains(c.Audience, ForAdminist
 func checkGovernance(c *Client, bad func(field, format string, args ...any)) {
 	operates := func(s consent.Scope) bool { return s == consent.Operations() }
 	if !c.Governs() {
-		if c.HasRight(RightClients) {
-			bad("rights", RightClients+" is of apps for administrators alone")
+		if c.HasRight(RightClients) || c.HasRight(RightApps) {
+			bad("rights", RightClients+" and "+RightApps+" are of apps for administrators alone")
 		}
 		if c.Kind != Backend && slices.ContainsFunc(mustScopes(c), operates) {
 			bad("scopes", consent.Operations().String()+" is of apps for administrators and of backend clients alone")
@@ -48,6 +49,6 @@ func checkGovernance(c *Client, bad func(field, format string, args ...any)) {
 		bad("offline", "an app for administrators has no access while nobody is signed in")
 	}
 	if slices.Contains(c.Rights, RightIntrospect) || slices.Contains(c.Rights, RightLaunch) || len(c.LaunchURLs) > 0 {
-		bad("rights", "an app for administrators has "+RightClients+" alone, and no launch")
+		bad("rights", "an app for administrators has "+RightClients+" and "+RightApps+" alone, and no launch")
 	}
 }

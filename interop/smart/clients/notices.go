@@ -46,13 +46,21 @@ func (c *Client) dated(now time.Time) (out []string) {
 	if len(c.Keys) > 0 && !c.KeysSince.IsZero() && c.Status == Active {
 		switch old := now.Sub(c.KeysSince) >= keyAge; {
 		case old:
-			out = append(out, fmt.Sprintf("its keys are in force since %s: its owner should replace them", day(c.KeysSince)))
+			out = append(out, fmt.Sprintf("its keys are in force since %s: %s should replace them", day(c.KeysSince), c.owner()))
 		case !c.Review.IsZero() && !now.Before(c.Review.Add(-warning)):
-			out = append(out, fmt.Sprintf("its keys are in force since %s: look at them with the review", day(c.KeysSince)))
+			out = append(out, fmt.Sprintf("its keys are in force since %s: look at them with %s at the review", day(c.KeysSince), c.owner()))
 		}
 	}
 	if n := len(c.Secrets); n > 0 && c.Status == Active && !now.Before(c.Secrets[n-1].Ends.Add(-warning)) {
 		out = append(out, fmt.Sprintf("its secret ends on %s", day(c.Secrets[n-1].Ends)))
 	}
 	return out
+}
+
+// owner names whom an operator has to remind (SMART-059): this server sends no messages of its own.
+func (c *Client) owner() string {
+	if c.Contact == "" {
+		return "its owner (no contact is registered)"
+	}
+	return "its owner (" + c.Contact + ")"
 }

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"sync/atomic"
 )
@@ -58,17 +57,4 @@ func (r *Registry) AllowsOrigin(ctx context.Context, origin, client string) (boo
 func (c *Client) HasPage(address string) bool {
 	u, err := plainURI(address)
 	return err == nil && u.Scheme == "https" && slices.Contains(c.Origins, u.Scheme+"://"+u.Host)
-}
-
-// RestrictOrigin takes the permission to read an answer from web pages of an origin that this client has not registered. Answers that
-// say that there is no client, that there are too many requests, or that the server is not available keep it (SMART-472).
-func (c *Client) RestrictOrigin(answer http.Header, r *http.Request, status int) {
-	switch status {
-	case http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return
-	}
-	if !slices.Contains(c.Origins, r.Header.Get("Origin")) {
-		answer.Del("Access-Control-Allow-Origin")
-		answer.Del("Access-Control-Expose-Headers")
-	}
 }

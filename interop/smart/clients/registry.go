@@ -114,7 +114,7 @@ func (r *Registry) Restore(ctx context.Context, who string, c Client) (*Client, 
 
 func (r *Registry) add(ctx context.Context, who, event string, c Client) (*Client, error) {
 	c.Status, c.Approved, c.Secrets, c.NotBefore, c.KeysSince = Pending, nil, nil, time.Time{}, time.Time{}
-	c.Proposed = nil
+	c.Proposed, c.ByOrganisations = nil, nil
 	if err := r.sealed(&c); err != nil {
 		return nil, fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
 	}
@@ -150,12 +150,12 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 }
 
 func (r *Registry) insert(ctx context.Context, who, event string, c Client) (*Client, error) {
-	c.Made, c.Changed = r.Ledger.Now(), r.Ledger.Now()
+	c.Made, c.Changed, c.ByOrganisations = r.Ledger.Now(), r.Ledger.Now(), nil
 	w, err := ledger.New(prefix+c.ID, c, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	e, err := changeBy(who, event, nil, &c)
+	e, err := eventOf(audit.Agent{Kind: "operator", Subject: who}, event, nil, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -170,14 +170,18 @@ func (r *Registry) sealed(c *Client) error {
 	return errors.Join(c.sealLogo(), r.Rules.Check(c))
 }
 
-// changeBy is the event of a change of a client by an operator, with the values before, nil for none, and after.
-func changeBy(who, name string, before, after *Client) (ledger.Event, error) {
+// eventOf is the event of a change of a client, with the values before, nil for none, and after.
+func eventOf(agent audit.Agent, name string, before, after *Client) (ledger.Event, error) {
 	fields, err := changed(before, after)
-	return ledger.Event{Name: name, Of: "client/" + after.ID, Agent: audit.Agent{Kind: "operator", Subject: who}, Client: audit.Client{ID: after.ID}, Changed: fields}, err
+	return ledger.Event{Name: name, Of: "client/" + after.ID, Agent: agent, Client: audit.Client{ID: after.ID}, Changed: fields}, err
 }
 
 // change changes a client by f, once more if another change came between. The error of f ends it.
 func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Client) error) (*Client, error) {
+	return r.changeBy(ctx, audit.Agent{Kind: "operator", Subject: who}, event, id, f)
+}
+
+func (r *Registry) changeBy(ctx context.Context, agent audit.Agent, event, id string, f func(*Client) error) (*Client, error) {
 	for range 5 {
 		read, err := ledger.Read[Client](ctx, r.Ledger.State, prefix+id)
 		if ledger.Missing(err) {
@@ -196,7 +200,7 @@ func (r *Registry) change(ctx context.Context, who, event, id string, f func(*Cl
 		if err != nil {
 			return nil, err
 		}
-		e, err := changeBy(who, event, &before, &read.Content)
+		e, err := eventOf(agent, event, &before, &read.Content)
 		if err != nil {
 			return nil, err
 		}

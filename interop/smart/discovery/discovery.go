@@ -141,10 +141,9 @@ func (d *Documents) Keys(w http.ResponseWriter, r *http.Request) {
 	keys.serve(w, r)
 }
 
-// serve answers with the document whatever the request accepts (SMART-021), for pages of any origin (SMART-471).
+// serve answers with the document whatever the request accepts (SMART-021).
 func (d document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Set("ETag", d.etag)
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -4,9 +4,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"carerecord/consent/audit"
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/session"
 )
@@ -40,7 +42,7 @@ type Grant struct {
 	Online       bool   `json:"online,omitempty"`
 	Texts        string `json:"texts,omitempty"` // version of the texts of the consent page
 	// Decision is empty where the user decided on a page. Else it is grant/ID for a decision that was repeated without one
-	// (SMART-222), or client/ID where the registration has the approval (SMART-220).
+	// (SMART-222), approval/ID where an organisation has approved it (SMART-220), or client/ID of an app for administrators.
 	Decision string    `json:"decision,omitempty"`
 	Made     time.Time `json:"made"`
 	Ends     time.Time `json:"ends"`
@@ -67,6 +69,18 @@ func (g *Grant) Repeats(decision string) bool { return g.Decision == RepeatOf(de
 
 // RepeatOf is the Decision of a grant that repeats that of another one.
 func RepeatOf(id string) string { return "grant/" + id }
+
+// approvedBy begins the Decision of a grant that an organisation has approved.
+const approvedBy = "approval/"
+
+// ApprovedBy is the Decision of a grant by an approval of an organisation (SMART-220).
+func ApprovedBy(approval string) string { return approvedBy + approval }
+
+// approved reports whether the approval of a grant is in force; a grant without one needs none.
+func (g *Grant) approved(c *clients.Client) bool {
+	id, needs := strings.CutPrefix(g.Decision, approvedBy)
+	return !needs || c.HasApproval(id)
+}
 
 // State keys. Values are found by their keys alone; by-user keys list the grants of a person.
 const (

@@ -88,7 +88,7 @@ func (s *Store) live(ctx context.Context, id string) (Grant, *clients.Client, er
 		return Grant{}, nil, ErrInactive
 	case err != nil:
 		return Grant{}, nil, err
-	case !g.Made.After(c.NotBefore) && !c.NotBefore.IsZero():
+	case !g.Made.After(c.NotBefore) && !c.NotBefore.IsZero(), !g.approved(c):
 		return Grant{}, nil, ErrInactive
 	}
 	cutoffs, err := s.Cutoffs(ctx)

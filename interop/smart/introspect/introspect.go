@@ -104,7 +104,7 @@ func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form,
 		}
 		return active.Client.ID, true, nil
 	}
-	result, err := e.Auth.Checked(ctx, r, form, requestID)
+	result, err := e.Auth.Checked(ctx, clientauth.Attempt{Request: r, Form: form, ID: requestID, Event: "client-refused"})
 	if err != nil {
 		return "", false, err
 	}

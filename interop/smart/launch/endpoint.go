@@ -26,7 +26,7 @@ type Endpoint struct {
 	Capabilities capabilities.Set
 	// Resolve checks a launch as its user sees the record, and fills in the patient and its person: the user is known and of
 	// the launcher's organisation, the Patient, the Encounter and what fhirContext refers to are visible, and the Encounter is the
-	// patient's (SMART-127). An NHS number names one person (SMART-129).
+	// patient's (SMART-127), and a role of the user permits the purpose of use (SMART-430). An NHS number names one person (SMART-129).
 	// It returns ErrInconsistent if not.
 	Resolve func(ctx context.Context, l *Launch, client *clients.Client) error
 }
@@ -46,6 +46,7 @@ type announcement struct {
 	Banner    *bool           `json:"need_patient_banner,omitempty"`
 	Intent    string          `json:"intent,omitempty"`
 	Tenant    string          `json:"tenant,omitempty"`
+	Purpose   string          `json:"purpose,omitempty"`   // of use: one code
 	Style     string          `json:"style_url,omitempty"` // on a web origin of the launcher (SMART-131)
 }
 
@@ -87,13 +88,15 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return inconsistent("nhs_number is no NHS number")
 	case a.Intent != "" && !slices.Contains(client.Intents, a.Intent):
 		return inconsistent("the intent was not agreed with the client")
+	case a.Purpose != "" && !slices.Contains(client.Purposes, a.Purpose):
+		return inconsistent("the client is not registered for the purpose")
 	}
 	named, refused := readContext(a.FHIR)
 	if refused != nil {
 		return refused
 	}
 	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
-		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant, Style: a.Style}
+		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant, Purpose: a.Purpose, Style: a.Style}
 	switch err := e.Resolve(ctx, &l, client); {
 	case errors.Is(err, ErrInconsistent):
 		return inconsistent(err.Error())

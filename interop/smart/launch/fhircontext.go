@@ -3,6 +3,8 @@ package launch
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	"carerecord/interop/smart/oauth"
@@ -55,6 +57,20 @@ func readContext(raw json.RawMessage) (json.RawMessage, error) {
 		return refuse("cannot be read.")
 	}
 	return out, nil
+}
+
+// WithReference returns a fhirContext, which may be nil, with one more relative reference; "" adds none, nor does one that it has.
+func WithReference(context json.RawMessage, reference string) (json.RawMessage, error) {
+	var list []contextObject
+	if len(context) > 0 {
+		if err := json.Unmarshal(context, &list); err != nil {
+			return nil, fmt.Errorf("read a stored fhirContext: %w", err)
+		}
+	}
+	if reference == "" || slices.ContainsFunc(list, func(one contextObject) bool { return one.Reference == reference && one.Role == nil }) {
+		return context, nil
+	}
+	return json.Marshal(append(list, contextObject{Reference: reference}))
 }
 
 // mistake says what is wrong with an object; empty for nothing.

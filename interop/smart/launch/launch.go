@@ -31,8 +31,9 @@ type Launch struct {
 	Banner       *bool           `json:"banner,omitempty"`
 	Intent       string          `json:"intent,omitempty"`
 	Tenant       string          `json:"tenant,omitempty"`
-	Style        string          `json:"style,omitempty"` // address of the style of the launcher
-	Ends         time.Time       `json:"ends"`            // of the handle
+	Purpose      string          `json:"purpose,omitempty"` // of use; empty for the default of the user (SMART-430)
+	Style        string          `json:"style,omitempty"`   // address of the style of the launcher
+	Ends         time.Time       `json:"ends"`              // of the handle
 }
 
 // StatePrefix is the prefix of the State keys of handles.

@@ -97,6 +97,9 @@ func (i *Issuer) grant(ctx context.Context, request Request) (grants.Grant, erro
 	if !slices.Contains(client.Purposes, g.Purpose) {
 		return grants.Grant{}, fmt.Errorf("client %s is not registered for the purpose %q: it has %v", client.ID, g.Purpose, client.Purposes)
 	}
+	if person, ok := i.Policy.Person(request.User); ok && person.Kind != policy.KindProxy && !i.Policy.PermitsPurpose(person, g.Purpose) {
+		return grants.Grant{}, fmt.Errorf("the person %s has no grant for the purpose %q in the role %q", request.User, g.Purpose, person.Role)
+	}
 	if request.Patient != "" {
 		if err := i.inContext(ctx, &g, client, kind, request.Patient); err != nil {
 			return grants.Grant{}, err

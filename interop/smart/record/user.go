@@ -13,11 +13,16 @@ import (
 	"carerecord/store"
 )
 
-// sdsUserID is the system of the numbers of staff (SMART-441).
-const sdsUserID = "https://fhir.nhs.uk/Id/sds-user-id"
+// The systems of the numbers of staff, of their roles and of organisations, and of the codes of job roles (SMART-441).
+const (
+	SDSUserID        = "https://fhir.nhs.uk/Id/sds-user-id"
+	SDSRoleProfileID = "https://fhir.nhs.uk/Id/sds-role-profile-id"
+	ODSCode          = "https://fhir.nhs.uk/Id/ods-organization-code"
+	SDSJobRole       = "https://fhir.hl7.org.uk/CodeSystem/UKCore-SDSJobRoleName"
+)
 
-// ErrSeveral: several resources claim to be the user. None of them is picked (SMART-443).
-var ErrSeveral = errors.New("several Practitioners have the number of the user")
+// ErrSeveral: several resources claim to be the user, or the role of the user. None of them is picked (SMART-443).
+var ErrSeveral = errors.New("several resources have the number of the user or of the role")
 
 // Self is the resource that is the user. The zero Self is none.
 type Self struct {
@@ -34,25 +39,93 @@ func (r *Record) Self(ctx context.Context, u User, own Patient) (Self, error) {
 		}
 		return Self{"Patient/" + own.ID, own.Name}, nil
 	}
-	where, err := r.Guard.Index().Predicate(index.Query{Type: "Practitioner", Name: "identifier", Values: []string{sdsUserID + "|" + index.Escape(u.Person.Subject)}})
-	if err != nil {
-		return Self{}, fmt.Errorf("find a Practitioner: %w", err)
+	found, err := r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject)
+	if err != nil || found.Version == 0 {
+		return Self{}, err
 	}
-	var found []Self
-	err = r.read(ctx, u, "Practitioner", consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
-		for d, err := range v.Scan(ctx, store.Query{Type: "Practitioner", Where: where}) {
+	return Self{found.Ref.String(), nameOf(gjson.GetBytes(found.Body, "name"))}, nil
+}
+
+// RoleProfile returns the PractitionerRole with the role profile id of the role in which a member of staff acts, whatever it says; the
+// zero Doc for none that the user may see, ErrSeveral for several.
+func (r *Record) RoleProfile(ctx context.Context, u User) (store.Doc, error) {
+	id := u.Person.RoleProfile()
+	if id == "" {
+		return store.Doc{}, nil
+	}
+	return r.one(ctx, u, "PractitionerRole", SDSRoleProfileID, id)
+}
+
+// Role returns the relative reference of the PractitionerRole in which a member of staff acts (SMART-441): it has the role profile id and
+// the code of the role, and names the Practitioner and the organisation. It is "" for none, and ErrSeveral for several with the id.
+func (r *Record) Role(ctx context.Context, u User, self Self) (string, error) {
+	found, err := r.RoleProfile(ctx, u)
+	if err != nil || found.Version == 0 || self.Ref == "" {
+		return "", err
+	}
+	body := gjson.ParseBytes(found.Body)
+	coded := false
+	for _, code := range body.Get("code.#.coding|@flatten").Array() {
+		coded = coded || code.Get("system").Str == SDSJobRole && code.Get("code").Str == u.Person.Role
+	}
+	if !coded || body.Get("practitioner.reference").Str != self.Ref {
+		return "", nil
+	}
+	at := body.Get("organization")
+	if ref := at.Get("reference").Str; ref != "" {
+		organisation, err := r.Organisation(ctx, u)
+		if err != nil || ref != organisation {
+			return "", ignoreSeveral(err)
+		}
+	} else if at.Get("identifier.system").Str != ODSCode || at.Get("identifier.value").Str != u.Person.Organisation {
+		return "", nil
+	}
+	return found.Ref.String(), nil
+}
+
+// Organisation returns the relative reference of the one Organization with the ODS code of the user's organisation; "" for none, ErrSeveral
+// for several.
+func (r *Record) Organisation(ctx context.Context, u User) (string, error) {
+	found, err := r.one(ctx, u, "Organization", ODSCode, u.Person.Organisation)
+	if err != nil || found.Version == 0 {
+		return "", err
+	}
+	return found.Ref.String(), nil
+}
+
+// ignoreSeveral returns nil for ErrSeveral: an organisation that several resources claim to be is none.
+func ignoreSeveral(err error) error {
+	if errors.Is(err, ErrSeveral) {
+		return nil
+	}
+	return err
+}
+
+// one returns the resource of a type with an identifier that the user sees; the zero Doc for none, ErrSeveral for several.
+func (r *Record) one(ctx context.Context, u User, typ, system, value string) (found store.Doc, err error) {
+	where, err := r.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
+	if err != nil {
+		return store.Doc{}, fmt.Errorf("find a %s: %w", typ, err)
+	}
+	n := 0
+	err = r.read(ctx, u, typ, consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
+		n = 0 // of this snapshot
+		for d, err := range v.Scan(ctx, store.Query{Type: typ, Where: where}) {
 			if err != nil {
 				return err
 			}
-			found = append(found, Self{"Practitioner/" + d.Ref.ID, nameOf(gjson.GetBytes(d.Body, "name"))})
+			if n++; n > 1 {
+				return nil
+			}
+			found = d
 		}
 		return nil
 	})
 	switch {
-	case err != nil || len(found) == 0:
-		return Self{}, hidden(err)
-	case len(found) > 1:
-		return Self{}, ErrSeveral
+	case err != nil || n == 0:
+		return store.Doc{}, hidden(err)
+	case n > 1:
+		return store.Doc{}, ErrSeveral
 	}
-	return found[0], nil
+	return found, nil
 }

@@ -168,6 +168,9 @@ func administrator(p consent.Principal, person policy.Person, role policy.Role, 
 	if granted.Has(clients.RightClients) && slices.Contains(role.Activities, policy.ActivityClients) {
 		p.Activities = append(p.Activities, policy.ActivityClients)
 	}
+	if granted.Has(clients.RightApps) && slices.Contains(role.Activities, policy.ActivityApps) {
+		p.Activities = append(p.Activities, policy.ActivityApps)
+	}
 	if slices.Contains(granted.Resources, consent.Operations()) && slices.Contains(role.Activities, policy.ActivityOperations) {
 		p.Activities = append(p.Activities, policy.ActivityOperations)
 		p.Scopes = consent.Scopes{consent.Operations()}
@@ -175,15 +178,15 @@ func administrator(p consent.Principal, person policy.Person, role policy.Role, 
 	return p
 }
 
-// PersonOf returns the person of a grant in the role of the grant, which the person must still have (SMART-205, 346);
-// grants.ErrInactive if not, for a proxy: there are no authorities yet (SMART-143, 258), and where the policy gives the name of the user
+// PersonOf returns the person of a grant in the role of the grant, which the person must still have, and which must still permit the
+// purpose of use of the grant (SMART-205, 346, 430); grants.ErrInactive if not, for a proxy: there are no authorities yet (SMART-143, 258), and where the policy gives the name of the user
 // to somebody else now (SMART-185).
 func PersonOf(folder *policy.Folder, g *grants.Grant) (policy.Person, error) {
 	person, ok := folder.Person(g.User)
-	if signedIn := g.SessionUser.Subject; !ok || signedIn != "" && signedIn != person.Subject { // a printed token has no session
+	if signedIn := g.SessionUser; !ok || signedIn.Subject != "" && !person.SignsInAs(signedIn.Issuer, signedIn.Subject) { // a printed token has no session
 		return policy.Person{}, grants.ErrInactive
 	}
-	if person, ok = person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); !ok {
+	if person, ok = person.As(policy.RoleAt{Organisation: g.Organisation, Role: g.Role}); !ok || !folder.PermitsPurpose(person, g.Purpose) {
 		return policy.Person{}, grants.ErrInactive
 	}
 	return person, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"carerecord/fhir/cors"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/oauth"
@@ -16,6 +17,7 @@ type Endpoint struct {
 	Auth    *clientauth.Authenticator
 	Grants  *grants.Store
 	Address func(*http.Request) string
+	CORS    *cors.Rules
 }
 
 // Serve answers POST /oauth/revoke. An unknown token is answered like one that was ended (SMART-400).
@@ -24,7 +26,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	result, err := e.Auth.Checked(r.Context(), r, form, w.Header().Get("X-Request-Id"))
+	result, err := e.Auth.Checked(r.Context(), clientauth.Attempt{Request: r, Form: form, ID: w.Header().Get("X-Request-Id"), Event: "client-refused"})
 	if err != nil {
 		return err
 	}
@@ -32,7 +34,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err = e.revoke(r, form, result.Client.ID, w.Header().Get("X-Request-Id")); err != nil {
 		status = oauth.AsError(err).Status
 	}
-	result.Client.RestrictOrigin(w.Header(), r, status)
+	e.CORS.Keep(w.Header(), r, result.Client.ID, status)
 	if err != nil {
 		return err
 	}

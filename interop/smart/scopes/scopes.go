@@ -105,6 +105,11 @@ func (s Set) Without(names ...string) Set {
 	return s
 }
 
+// Covers reports whether another set permits nothing that the set does not.
+func (s Set) Covers(other Set) bool {
+	return s.Resources.Covers(other.Resources) && !slices.ContainsFunc(other.Other, func(o string) bool { return !s.Has(o) })
+}
+
 // Within cuts the scopes of resources to a ceiling (SMART-236).
 func (s Set) Within(ceiling consent.Scopes) Set {
 	s.Resources = s.Resources.Within(ceiling)
@@ -146,8 +151,7 @@ func (s Set) Narrower(text string) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	if len(unknown) > 0 || narrower.Empty() || !s.Resources.Covers(narrower.Resources) ||
-		slices.ContainsFunc(narrower.Other, func(o string) bool { return !s.Has(o) }) {
+	if len(unknown) > 0 || narrower.Empty() || !s.Covers(narrower) {
 		return Set{}, fmt.Errorf("the scope is wider than what was granted")
 	}
 	return narrower, nil

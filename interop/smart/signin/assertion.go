@@ -53,7 +53,6 @@ func (u *Upstream) Keys(w http.ResponseWriter, _ *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=300")
-	w.Header().Set("Access-Control-Allow-Origin", "*")
 	_, err = w.Write(body)
 	return err
 }

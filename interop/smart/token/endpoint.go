@@ -5,14 +5,12 @@ import (
 	"errors"
 	"net/http"
 
-	"carerecord/consent/audit"
+	"carerecord/fhir/cors"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/idtoken"
-	"carerecord/interop/smart/ledger"
-	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 )
 
@@ -22,8 +20,6 @@ type Endpoint struct {
 	Grants *grants.Store
 	IDs    *idtoken.Maker
 	Lives  grants.Lives
-	// Failures limits failed authentications and codes for each client and address (SMART-482).
-	Failures *limits.Limit
 	// Allowed returns nil if the user of a grant may still have tokens: known, with the role and organisation of
 	// the grant (SMART-320, 346). It returns grants.ErrInactive if not, or an error of the store.
 	Allowed func(ctx context.Context, g *grants.Grant) error
@@ -34,6 +30,7 @@ type Endpoint struct {
 	Capabilities capabilities.Set
 	// Address returns the network address of a request.
 	Address func(*http.Request) string
+	CORS    *cors.Rules
 }
 
 // The grant types (SMART-004).
@@ -74,18 +71,13 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types are authorization_code, refresh_token and client_credentials.")
 	}
-	name := clientauth.LimitName(q.Request, q.form, q.address)
-	if e.Failures.Exceeded(name) {
-		return oauth.TooMany("Too many failed requests. Try again in a minute.")
-	}
 	response, err := e.answer(r.Context(), q, answer)
 	status := http.StatusOK
 	if err != nil {
-		err = e.refused(r.Context(), q, name, err)
 		status = oauth.AsError(err).Status
 	}
 	if q.client != nil {
-		q.client.RestrictOrigin(w.Header(), r, status)
+		e.CORS.Keep(w.Header(), r, q.client.ID, status)
 	}
 	if err != nil {
 		return err
@@ -93,44 +85,25 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusOK, response)
 }
 
-// answer authenticates the client and then answers.
+// answer authenticates the client and then answers. What is refused is counted and recorded.
 func (e *Endpoint) answer(ctx context.Context, q *request, answer func(context.Context, *request) (*Response, error)) (*Response, error) {
-	named := ""
+	attempt := clientauth.Attempt{Request: q.Request, Form: q.form, ID: q.id, Event: "token-refused"}
 	if q.form.Get("grant_type") == byRefresh {
 		var err error
-		if named, err = e.Grants.ClientOfRefresh(ctx, q.form.Get("refresh_token")); err != nil {
+		if attempt.Named, err = e.Grants.ClientOfRefresh(ctx, q.form.Get("refresh_token")); err != nil {
 			return nil, oauth.Unavailable(err)
 		}
 	}
-	result, err := e.Auth.Authenticate(ctx, q.Request, q.form, named)
+	result, err := e.Auth.Checked(ctx, attempt)
 	if err != nil {
 		return nil, err
 	}
 	q.client, q.method = result.Client, result.Method
-	return answer(ctx, q)
-}
-
-// refused counts and records a refusal, and returns it.
-func (e *Endpoint) refused(ctx context.Context, q *request, name string, err error) error {
-	refusal := oauth.AsError(err)
-	if refusal.Status >= 500 {
-		return err
+	response, err := answer(ctx, q)
+	if err != nil {
+		return nil, e.Auth.Refused(ctx, attempt, result, err)
 	}
-	if refusal.Code == oauth.InvalidClient || refusal.Code == oauth.InvalidGrant {
-		e.Failures.Count(name)
-	}
-	event := ledger.Event{Request: q.id, Name: "token-refused", Status: refusal.Status, Refused: refusal.Code, Client: audit.Client{Address: q.address}}
-	if refusal.Code == oauth.InvalidClient && refusal.Cause != nil {
-		event.Detail = refusal.Cause.Error() // SMART-337
-	}
-	if event.Agent = (audit.Agent{Kind: "nobody"}); q.client != nil {
-		event.Agent = audit.Agent{Kind: "client", Subject: q.client.ID, Organisation: q.client.Organisation}
-		event.Client.ID = q.client.ID
-	}
-	if unrecorded := e.Grants.Ledger.Note(ctx, event); unrecorded != nil {
-		return oauth.Unavailable(unrecorded)
-	}
-	return err
+	return response, nil
 }
 
 // invalidGrant is the one refusal of every code and refresh token (SMART-320).

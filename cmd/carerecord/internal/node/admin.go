@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,7 +10,7 @@ import (
 
 // listenAdmin serves the address of --admin until the returned function is called. It does
 // nothing if the server has no metrics.
-func (n *Node) listenAdmin(address string) (stop func(), err error) {
+func (n *Node) listenAdmin(address string, secured *tls.Config) (stop func(), err error) {
 	m := n.cfg.observers.metrics
 	if m == nil {
 		return func() {}, nil
@@ -17,6 +18,10 @@ func (n *Node) listenAdmin(address string) (stop func(), err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on the address of --admin: %w", err)
+	}
+	scheme := "http"
+	if secured != nil {
+		scheme, l = "https", tls.NewListener(l, secured)
 	}
 	m.Gauge("carerecord_backlog_names", "Patients, NHS numbers and documents that were written and whose dependent documents are not all rekeyed.", func() float64 {
 		names, _ := n.guard.Backlog()
@@ -32,7 +37,7 @@ func (n *Node) listenAdmin(address string) (stop func(), err error) {
 	m.Flag("carerecord_held", "1 while this process is sure that no other process writes to the record.", n.lease.valid)
 	server := &http.Server{Handler: n.adminHandler(m.Handler()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
 	go server.Serve(l) // ends with Close
-	n.log.Info("metrics", "at", "http://"+l.Addr().String()+"/metrics")
+	n.log.Info("metrics", "at", scheme+"://"+l.Addr().String()+"/metrics")
 	return func() { server.Close() }, nil
 }
 
@@ -41,5 +46,5 @@ func (n *Node) listenAdmin(address string) (stop func(), err error) {
 func (n *Node) adminHandler(metrics http.Handler) http.Handler {
 	open := n.healthRoutes()
 	open["GET /metrics"] = metrics.ServeHTTP
-	return open.before(n.lease.require(n.operatorHandler()))
+	return open.before(n.onlyProxies(n.onlyThisMachine(n.lease.require(n.operatorHandler()))))
 }

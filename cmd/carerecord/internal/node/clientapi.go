@@ -25,7 +25,7 @@ const maxClientBody = 1 << 20
 
 // clientVerbs are the verbs of a client that have no other method or path.
 func clientVerbs() []string {
-	return []string{"approve", "suspend", "resume", "rotate-secret", "set-keys", "revoke-tokens"}
+	return []string{"approve", "suspend", "resume", "rotate-secret", "set-keys", "revoke-tokens", "withdraw"}
 }
 
 // isClientAPI reports whether a path belongs to the API for clients.
@@ -135,20 +135,21 @@ func decodeClient(body []byte) (*clients.Client, error) {
 	return &c, err
 }
 
-// readVerb reads the body of a verb. Only approve and set-keys have one.
+// readVerb reads the body of a verb. Only approve, set-keys and withdraw have one.
 func readVerb(body []byte, r *ClientRequest) error {
 	if len(body) == 0 {
 		return nil
 	}
 	var in struct {
-		Digest string          `json:"digest"`
-		Keys   json.RawMessage `json:"keys"`
-		URL    string          `json:"keysURL"`
+		Digest       string          `json:"digest"`
+		Keys         json.RawMessage `json:"keys"`
+		URL          string          `json:"keysURL"`
+		Organisation string          `json:"organisation"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return err
 	}
-	r.Digest, r.Keys, r.URL = in.Digest, in.Keys, in.URL
+	r.Digest, r.Keys, r.URL, r.Of.Organisation = in.Digest, in.Keys, in.URL, in.Organisation
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -32,9 +31,11 @@ type Config struct {
 	Origins    []string      // of web pages that may call
 
 	TrustedProxies []netip.Prefix // that name the client in X-Forwarded-For
-	Capabilities   capabilities.Set
-	Integrity      bool  // refuse references to local resources that do not exist
-	WordIndex      *bool // whether words have keys; nil is as the store is keyed
+	// OnlyProxies: an address without TLS can be reached from other machines, so requests of peers that are no trusted proxies are refused.
+	OnlyProxies  bool
+	Capabilities capabilities.Set
+	Integrity    bool  // refuse references to local resources that do not exist
+	WordIndex    *bool // whether words have keys; nil is as the store is keyed
 
 	// Engine is already open, and is used instead of Address without a lease. The Node closes it.
 	Engine store.Engine
@@ -88,14 +89,13 @@ func (c *Config) FillFolders() error {
 	return nil
 }
 
-// onLoopback reports whether the site is at an address that only this machine can reach.
-func (c *Config) onLoopback() bool {
+// OnLoopback reports whether the site is at an address that only this machine can reach.
+func (c *Config) OnLoopback() bool {
 	u, err := url.Parse(c.PublicURL)
 	if err != nil {
 		return false
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return loopbackName(u.Hostname())
 }
 
 // demoFile is a file in the policy folder of a demonstration. It holds the public URL.

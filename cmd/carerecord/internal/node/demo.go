@@ -38,6 +38,7 @@ func samplePolicy() *policy.Folder {
 			{Code: "R0600", Name: "Community nurse", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
 			{Code: "R0790", Name: "Ward clerk", Activities: []string{policy.ActivityRead}},
 			{Code: "administrator", Name: "Administrator of the record", Activities: []string{policy.ActivityClients, policy.ActivityOperations}},
+			{Code: "app-administrator", Name: "Administrator of an organisation's apps", Activities: []string{policy.ActivityApps}},
 			{Code: "operator", Name: "Operator of the record", Activities: []string{policy.ActivityOperations}},
 		},
 		Clients: []policy.Client{
@@ -47,12 +48,13 @@ func samplePolicy() *policy.Folder {
 			{ID: "demo-operator", Name: "Operator of the record", Kind: "backend", Purposes: []string{"HOPERAT"},
 				Scopes: "__operations system/SearchParameter.cruds"},
 			{ID: "demo-admin", Name: "Administration of the record", Kind: "public", People: []string{"administrator"}, Purposes: []string{"HOPERAT"},
-				Scopes: "__operations", Rights: []string{"__clients"}},
+				Scopes: "__operations", Rights: []string{"__clients", "__apps"}},
 		},
 	}
 	f.Identity.Index = region.Index
 	for _, m := range synth.Staff() {
 		p := policy.Person{User: m.User, Subject: m.Number, Kind: "clinician", Organisation: m.Organisation, Role: m.Role, Level: 3}
+		p.RoleProfiles = []policy.RoleProfile{{RoleAt: policy.RoleAt{Organisation: m.Organisation, Role: m.Role}, ID: m.RoleProfile}}
 		if m.User == "locum" { // works at two organisations
 			p.Roles = []policy.RoleAt{{Organisation: synth.Acute, Role: "R0050"}}
 		}
@@ -63,7 +65,8 @@ func samplePolicy() *policy.Folder {
 		policy.Person{User: "carer", Subject: "nhs-login-202", Kind: policy.KindProxy, Level: 9},
 		policy.Person{User: "administrator", Subject: "900000000301", Kind: policy.KindAdministrator, Role: "administrator", Level: 3},
 		policy.Person{User: "administrator-2", Subject: "900000000302", Kind: policy.KindAdministrator, Role: "administrator", Level: 3},
-		policy.Person{User: "operator", Subject: "900000000303", Kind: policy.KindAdministrator, Role: "operator", Level: 3})
+		policy.Person{User: "operator", Subject: "900000000303", Kind: policy.KindAdministrator, Role: "operator", Level: 3},
+		policy.Person{User: "app-administrator", Subject: "900000000304", Kind: policy.KindAdministrator, Organisation: synth.Acute, Role: "app-administrator", Level: 3})
 	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)

@@ -24,7 +24,7 @@ import (
 // same machine, so that browsers keep the two apart. It is "" unless the record is a demonstration on a loopback address.
 func (c *Config) exampleSite() string {
 	u, err := url.Parse(c.PublicURL)
-	if err != nil || c.Auth != AuthDemo || !c.onLoopback() {
+	if err != nil || c.Auth != AuthDemo || !c.OnLoopback() {
 		return ""
 	}
 	name := "localhost"

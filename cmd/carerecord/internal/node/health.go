@@ -52,6 +52,7 @@ func (n *Node) dependencies() []dependency {
 			}
 			return nil
 		}},
+		{"clock", "differs by more than a second from that of the database server", func(context.Context) error { return n.lease.clock.err() }},
 	}
 	if n.restored != nil {
 		all = append(all, dependency{"restore", "the store was restored from a backup and directives of patients may be missing: carerecord restore --confirm-from INSTANT lets it answer",

@@ -43,6 +43,8 @@ type lease struct {
 	stop   func()
 	done   chan struct{} // closed when renewing has ended
 
+	clock *clockCheck // nil for a Pebble store, whose server has no peer
+
 	mu      sync.Mutex
 	renewed time.Time // start of the last successful renewal
 }
@@ -86,6 +88,8 @@ func acquireLease(ctx context.Context, e store.Engine, cfg Config) (*lease, erro
 	if err := stored.Renew(ctx); err != nil {
 		return nil, err
 	}
+	l.clock = &clockCheck{measure: db.ClockOffset, within: life / (2 * renewals), log: cfg.Log}
+	l.clock.look(ctx)
 	renewing, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
 	go l.renew(renewing, cfg.Log) // ends with release or with the loss
@@ -116,6 +120,7 @@ func (l *lease) renew(ctx context.Context, log *slog.Logger) {
 			l.mu.Lock()
 			l.renewed = began
 			l.mu.Unlock()
+			l.clock.look(ctx)
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, store.ErrConflict) || l.age() >= l.life:
@@ -161,11 +166,12 @@ func (l *lease) release() {
 }
 
 // require answers 503 while the lease is not valid: the directives that this process has in
-// memory may be older than the stored ones. Health requests are answered.
+// memory may be older than the stored ones. It does so too while the clock of this machine is wrong: tokens would live too long or end
+// early (AUD-105, SMART-493). Health requests are answered.
 func (l *lease) require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		health := (q.URL.Path == "/healthz" || q.URL.Path == "/readyz") && !rest.HasLeakedToken(q)
-		if health || l.valid() {
+		if health || l.valid() && l.clock.err() == nil {
 			next.ServeHTTP(w, q)
 			return
 		}

@@ -18,6 +18,7 @@ import (
 	"carerecord/consent/policy"
 	"carerecord/consent/reindex"
 	"carerecord/docs/examples"
+	"carerecord/fhir/cors"
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
@@ -138,15 +139,15 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 		return err
 	}
 	base := n.cfg.PublicURL + "/fhir"
-	var origins func(ctx context.Context, origin, client string) (bool, error)
+	pages := &cors.Rules{Settings: n.cfg.Origins}
 	var security capability.Security
 	if n.smart != nil {
-		origins, security = n.smart.Clients.AllowsOrigin, capability.Security(n.smart.Endpoints())
+		pages, security = n.smart.CORS, capability.Security(n.smart.Endpoints())
 	}
 	n.unidentifiedRate = limits.rest.UnidentifiedRate
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
 	n.rest = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
-		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, AllowsOrigin: origins, Security: security, Clock: time.Now, Log: n.log,
+		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, CORS: pages, Security: security, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
 	if n.smart != nil {
 		n.smart.ServeFHIR(n.rest.Handler())
@@ -223,8 +224,8 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 	if site := n.cfg.exampleSite(); site != "" {
 		launcher, app = site+examples.EHRPath, site+examples.StartPath
 	}
-	n.smart, err = smart.New(smart.Config{Capabilities: n.cfg.Capabilities, EHR: launcher, App: app, Site: n.cfg.PublicURL, Loopback: n.cfg.onLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
-		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute,
+	n.smart, err = smart.New(smart.Config{Capabilities: n.cfg.Capabilities, EHR: launcher, App: app, Site: n.cfg.PublicURL, Origins: n.cfg.Origins, Loopback: n.cfg.OnLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
+		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Unidentified: &n.unidentified, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute,
 		Introspections: introspectionsAMinute, Observer: n.cfg.observers.authorization()})
 	if err != nil {
 		return nil, err
@@ -249,10 +250,10 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.withExamples(served))))
+	return n.onlyProxies(throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.onlyThisMachine(n.withExamples(served))))))
 }
 
-// onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005). TLS itself is left to a proxy.
+// onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005).
 func (n *Node) onlyHTTPS(next http.Handler) http.Handler {
 	if !strings.HasPrefix(n.cfg.PublicURL, "https:") {
 		return next

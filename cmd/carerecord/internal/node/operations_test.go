@@ -21,7 +21,7 @@ import (
 // demoConfig returns the Config of an empty demonstration in a folder.
 func demoConfig(t *testing.T, dir string) Config {
 	t.Helper()
-	cfg := Config{Address: Address{text: "pebble:" + dir, folder: dir}, PublicURL: "http://record.test", Auth: AuthDemo, Log: slog.New(slog.DiscardHandler)}
+	cfg := Config{Address: Address{text: "pebble:" + dir, folder: dir}, PublicURL: "http://127.0.0.1:8080", Auth: AuthDemo, Log: slog.New(slog.DiscardHandler)}
 	if err := cfg.FillFolders(); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,8 @@ import (
 )
 
 // operatorRoutes are the requests of an operator on the address of --admin. Each needs a token
-// with the scope __operations, except under --auth off. The API for clients has a right of its own.
+// with the scope __operations, except under --auth off. The APIs for clients and for the apps of an organisation have rights of their
+// own.
 func (n *Node) operatorRoutes() routes {
 	return routes{"GET /admin/reindex": n.answerStatus, "GET /admin/identities": n.answerIdentities}
 }
@@ -33,12 +34,17 @@ func (n *Node) operatorHandler() http.Handler {
 		if isClientAPI(q.URL.Path) {
 			right, pattern = administering(), q.Method+" "+recordedPath(q.URL.Path)
 		}
+		if isAppsAPI(q.URL.Path) {
+			right, pattern = approving(), q.Method+" "+recordedPath(q.URL.Path)
+		}
 		p, err := n.authorizeOperator(q, right)
 		switch {
 		case err != nil:
 			writeError(out, err)
 		case isClientAPI(q.URL.Path) && n.smart != nil:
 			n.answerClientAPI(out, q, p)
+		case isAppsAPI(q.URL.Path) && n.smart != nil:
+			n.answerAppsAPI(out, q, p)
 		case handle == nil:
 			writeError(out, known.missing(q))
 		default:

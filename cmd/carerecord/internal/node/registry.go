@@ -22,7 +22,7 @@ type ClientRequest struct {
 	Digest string          // that an approval names
 	Keys   json.RawMessage `json:",omitempty"` // a JWK set, for set-keys
 	URL    string          // of a JWK set, for set-keys
-	Of     grants.Of       // for end-grants
+	Of     grants.Of       // for end-grants; the organisation also for approvals and withdraw
 	Grant  string          `json:",omitempty"` // for end-grants: this one alone
 }
 
@@ -32,7 +32,8 @@ type ClientAnswer struct {
 	Digest  string            `json:"digest,omitempty"` // of what waits for an approval
 	Secret  string            `json:"secret,omitempty"` // shown this once
 	// Notices are what an operator should know of these clients, by id.
-	Notices map[string][]string `json:"notices,omitempty"`
+	Notices   map[string][]string `json:"notices,omitempty"`
+	Approvals []ListedApproval    `json:"approvals,omitempty"` // of organisations
 	// LeftOut are the ids of clients that an import left out: there are clients of these ids, or they are no ids of a registry.
 	LeftOut []string `json:"leftOut,omitempty"`
 }
@@ -143,6 +144,12 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	var c *clients.Client
 	var err error
 	switch request.Verb {
+	case "add", "change":
+		if request.Client == nil {
+			return ClientAnswer{}, fmt.Errorf("%s needs a client", request.Verb)
+		}
+	}
+	switch request.Verb {
 	case "list", "export":
 		all, err := r.List(ctx)
 		return ClientAnswer{Clients: all}, err
@@ -165,6 +172,10 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	case "rotate-secret":
 		secret, err := r.RotateSecret(ctx, who, request.ID)
 		return ClientAnswer{Secret: secret}, err
+	case "approvals":
+		return n.approvals(ctx, request.Of.Organisation)
+	case "withdraw":
+		c, err = r.Withdraw(ctx, who, request.ID, request.Of.Organisation)
 	case "end-grants":
 		return ClientAnswer{}, n.endGrants(ctx, who, request)
 	case "import":

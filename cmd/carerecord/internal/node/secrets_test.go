@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/synth"
 	"carerecord/consent/audit/audittest"
+	"carerecord/consent/policy"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/printed"
 )
@@ -45,7 +48,8 @@ func (c *collected) String() string {
 }
 
 // TestSMARTT14: neither the database nor the audit trail, the log, the traces and the metrics of a server have a token, an assertion or a secret
-// after they were issued, used and refused, on all of its endpoints (SMART-490, 495, SMART-T14). The flows of people are in conformance/smart.
+// after they were issued, used and refused, on all of its endpoints, by backends and by people (SMART-490, 495, SMART-T14). The documents of
+// the database are those of the record, which no flow writes.
 func TestSMARTT14(t *testing.T) {
 	var log, traces collected
 	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { _, _ = io.Copy(&traces, q.Body) }))
@@ -81,7 +85,7 @@ func TestSMARTT14(t *testing.T) {
 		}
 		return added.ID
 	}
-	backend := register(clients.Client{Name: "Backend", Kind: clients.Backend, Organisation: "XAC02", Purposes: []string{"TREAT"}, Scopes: "system/*.rs", Keys: set, Rights: []string{clients.RightIntrospect}, Flow: "ingest", IDPrefix: "xac02.t."})
+	backend := register(clients.Client{Name: "Backend", Kind: clients.Backend, Organisation: synth.Acute, Purposes: []string{"TREAT"}, Scopes: "system/*.rs", Keys: set, Rights: []string{clients.RightIntrospect, clients.RightLaunch}, Flow: "ingest", IDPrefix: "xac01.t."})
 	app := register(clients.Client{Name: "App", Kind: clients.Symmetric, Audience: []string{"patient"}, RedirectURIs: []string{"https://app.example/back"}, Purposes: []string{"PATRQT"}, Scopes: "patient/*.rs"})
 	issued := map[string]string{}
 	if issued["client secret"], err = n.smart.Clients.RotateSecret(t.Context(), "ann", app); err != nil {
@@ -106,7 +110,7 @@ func TestSMARTT14(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		object, err := signer.Sign([]byte(`{"iss":"` + backend + `","sub":"` + backend + `","aud":"http://record.test/oauth/token","exp":` + jsonNumber(time.Now().Add(time.Minute)) + `,"jti":"` + id + `"}`))
+		object, err := signer.Sign([]byte(`{"iss":"` + backend + `","sub":"` + backend + `","aud":"http://127.0.0.1:8080/oauth/token","exp":` + jsonNumber(time.Now().Add(time.Minute)) + `,"jti":"` + id + `"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +122,7 @@ func TestSMARTT14(t *testing.T) {
 	}
 	credentials := func(name string) url.Values {
 		issued[name] = assertion(name)
-		return url.Values{"grant_type": {"client_credentials"}, "scope": {"system/*.rs __introspect"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {issued[name]}}
+		return url.Values{"grant_type": {"client_credentials"}, "scope": {"system/*.rs __introspect __launch"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {issued[name]}}
 	}
 	form := credentials("assertion")
 	if issued["access token"] = gjson.Get(post("/oauth/token", form, nil), "access_token").Str; issued["access token"] == "" {
@@ -139,6 +143,14 @@ func TestSMARTT14(t *testing.T) {
 		post("/oauth/introspect", url.Values{"token": {bearer}}, func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+issued["access token"]) })
 		post("/oauth/revoke", url.Values{"token": {bearer}}, func(q *http.Request) { q.SetBasicAuth(app, issued["client secret"]) })
 	}
+	visitStaff(t, n, issued, register(clients.Client{Name: "Clinical", Kind: clients.Public, Audience: []string{"clinician"}, RedirectURIs: []string{"https://app.example/back"}, LaunchURLs: []string{"https://app.example/launch"}, Purposes: []string{"TREAT"}, Scopes: "user/*.rs", Offline: true}),
+		func(body string) string {
+			q := httptest.NewRequest("POST", "/oauth/launch", strings.NewReader(body))
+			q.Header.Set("Authorization", "Bearer "+issued["access token"])
+			w := httptest.NewRecorder()
+			n.Handler().ServeHTTP(w, q)
+			return gjson.Get(w.Body.String(), "launch").Str
+		}, post)
 	issued["guessed token"] = "cr_at_" + strings.Repeat("G", 43)
 	n.cfg.observers.close(cfg.Log) // sends what waits
 	metrics := httptest.NewRecorder()
@@ -166,6 +178,50 @@ func TestSMARTT14(t *testing.T) {
 			}
 		}
 	}
+}
+
+// visitStaff goes through the flows of a member of staff: sign-in, a launch, a standalone launch with tokens, their refresh and reuse, the
+// page of apps, revocation, the sign-out, and a request that is refused.
+func visitStaff(t *testing.T, n *Node, issued map[string]string, app string, launch func(body string) string, post func(string, url.Values, func(*http.Request)) string) {
+	t.Helper()
+	staff := slices.IndexFunc(n.policy.People, func(p policy.Person) bool { return p.User == "consultant" })
+	person := n.policy.People[staff]
+	v := &visitor{TB: t, node: n, name: person.User, cookies: map[string]string{}, issued: issued}
+	handle := launch(`{"client_id":"` + app + `","user":"` + person.User + `"}`)
+	if issued["launch handle"] = handle; handle == "" {
+		t.Fatal("there is no launch handle")
+	}
+	tokens := func(name, code string) string {
+		answer := post("/oauth/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {"https://app.example/back"}, "code_verifier": {v.verifier()}, "client_id": {app}}, nil)
+		for _, kind := range []string{"access_token", "refresh_token", "id_token"} {
+			if issued[kind+" "+name] = gjson.Get(answer, kind).Str; issued[kind+" "+name] == "" {
+				t.Fatalf("%s: there is no %s: %s", name, kind, answer)
+			}
+		}
+		return issued["refresh_token "+name]
+	}
+	tokens("of the launch", v.authorize(app, "launch openid fhirUser user/Observation.rs online_access", person.Subject, url.Values{"launch": {handle}}))
+	code := v.authorize(app, "openid user/Condition.rs offline_access", person.Subject, nil)
+	refresh := tokens("of the app", code)
+	for _, path := range []string{"/fhir/Observation?_count=1", "/fhir/Condition?_count=1", "/oauth/authorize?code=" + code, "/my/apps?code=" + code} {
+		q := httptest.NewRequest("GET", path, nil)
+		q.Header.Set("Authorization", "Bearer "+issued["access_token of the app"])
+		n.Handler().ServeHTTP(httptest.NewRecorder(), q)
+	}
+	renew := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}, "client_id": {app}}
+	if issued["second access token"] = gjson.Get(post("/oauth/token", renew, nil), "access_token").Str; issued["second access token"] == "" {
+		t.Fatal("there is no refreshed token")
+	}
+	v.visit("GET", "/my/apps", nil)
+	v.visit("GET", "/my/sessions", nil)
+	post("/oauth/token", renew, nil) // a second use, which ends the grant with an alert
+	post("/oauth/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {"https://app.example/back"}, "code_verifier": {v.verifier()}, "client_id": {app}}, nil)
+	post("/oauth/revoke", url.Values{"token": {issued["refresh_token of the launch"]}, "client_id": {app}}, nil)
+	v.visit("GET", "/my/sign-out", nil)
+	if f, ok := v.form("csrf", ""); ok {
+		v.visit("POST", f.action, f.fields)
+	}
+	v.visit("GET", "/oauth/callback/sample-staff?code="+code+"&state="+code, nil)
 }
 
 // jsonNumber returns an instant in seconds.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,11 @@ type ServeConfig struct {
 	Listen    string        // address for clients
 	Admin     string        // address for metrics and operators; empty is none
 	IndexRate int           // documents a second that are read to index defined search parameters
+	TLS       TLSFiles      // of both addresses
 	KeyLife   time.Duration // after which a signing key is replaced; 0 is never
 	Welcome   io.Writer     // for the instructions that a demonstration prints
+
+	tls *tls.Config // of TLS; nil for none
 }
 
 // Serve serves a record until the context ends or the lease is lost, and then waits for the
@@ -29,10 +33,19 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
-	if cfg.PublicURL == "" {
-		cfg.PublicURL = "http://" + listener.Addr().String()
-	}
+	scheme := "http"
 	cfg.Log = filtered(cfg.Log)
+	if cfg.TLS != (TLSFiles{}) {
+		scheme = "https"
+		if cfg.tls, err = serverTLS(cfg.TLS, cfg.Log); err != nil {
+			return err
+		}
+		listener = tls.NewListener(listener, cfg.tls)
+	}
+	if cfg.PublicURL == "" {
+		cfg.PublicURL = scheme + "://" + listener.Addr().String()
+	}
+	cfg.OnlyProxies = cfg.tls == nil && (!Loopback(cfg.Listen) || cfg.Admin != "" && !Loopback(cfg.Admin))
 	if cfg.observers, err = newObservers(ctx, cfg.Log, cfg.Admin != ""); err != nil {
 		return err
 	}
@@ -42,7 +55,7 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 		return err
 	}
 	defer n.Close()
-	stopAdmin, err := n.listenAdmin(cfg.Admin)
+	stopAdmin, err := n.listenAdmin(cfg.Admin, cfg.tls)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,17 @@ func IssueToken(ctx context.Context, cfg Config, request printed.Request) (strin
 	return n.issueToken(ctx, operatorName(), request)
 }
 
+// printsTokens returns an error if no token may be printed (SMART-009).
+func (c *Config) printsTokens() error {
+	switch {
+	case c.Auth != AuthDemo:
+		return errors.New("tokens are printed for a --demo store only")
+	case !c.OnLoopback():
+		return fmt.Errorf("tokens are printed for a site on a loopback address only, not for %s", c.PublicURL)
+	}
+	return nil
+}
+
 // answerToken answers POST /token on the socket.
 func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
 	var request printed.Request
@@ -46,9 +57,9 @@ func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
 
 // issueToken makes a token. Its record is durable before it is returned; so is that of a refusal.
 func (n *Node) issueToken(ctx context.Context, operator string, request printed.Request) (string, error) {
-	err := errors.New("tokens are printed for a --demo store only")
-	if n.cfg.Auth == AuthDemo {
-		var token string
+	var token string
+	err := n.cfg.printsTokens()
+	if err == nil {
 		if token, _, err = n.smart.Printed.Issue(ctx, operator, request); err == nil {
 			return token, nil
 		}

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"carerecord/conformance/law/brokenguard"
@@ -27,6 +28,19 @@ func (v *View) Unconstrained() *View {
 	}
 	grant.principal, grant.scoped = &principal, nil
 	out.grant = &grant
+	return &out
+}
+
+// EitherLetter returns the View whose queries are limited to what either r or s permits, whichever the query asks for.
+func (v *View) EitherLetter() *View {
+	grant, principal, out := *v.grant, *v.grant.principal, *v
+	principal.Scopes = slices.Clone(principal.Scopes)
+	for i := range principal.Scopes {
+		if principal.Scopes[i].Permissions == "r" {
+			principal.Scopes[i].Permissions = "rs"
+		}
+	}
+	grant.principal, grant.scoped, out.grant = &principal, nil, &grant
 	return &out
 }
 

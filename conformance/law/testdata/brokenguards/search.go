@@ -39,6 +39,13 @@ func (in *includer) unconstrained() *includer {
 	return &out
 }
 
+// eitherLetter returns the includer whose View has the permissions r and s wherever it has r.
+func (in *includer) eitherLetter() *includer {
+	out := *in
+	out.view = in.view.EitherLetter()
+	return &out
+}
+
 // open returns the includer with an unguarded View.
 func (in *includer) open() *includer {
 	out := *in

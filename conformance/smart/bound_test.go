@@ -1,0 +1,54 @@
+package smart
+
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"carerecord/interop/smart/grants"
+	"carerecord/store"
+)
+
+// TestGrantsOfAnApp: a user has at most a hundred grants of one app. One more ends the one that was not used for longest, and of those
+// that repeat a decision before the decision itself (SMART-222, 347).
+func TestGrantsOfAnApp(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	const scope = "launch/patient patient/Condition.rs offline_access"
+	b := w.browser()
+	first := w.exchange("app", b.journey("app", scope, "ann", "").Get("code"))
+	list := func() []grants.Listed {
+		t.Helper()
+		all, err := w.smart[0].Grants.OfUser(t.Context(), "ann")
+		w.must(err)
+		return all
+	}
+	decision := list()[0].Grant
+	var ids []string
+	for range grants.MaxOfApp - 1 {
+		w.now = w.now.Add(time.Second)
+		g := decision
+		g.ID, g.Decision, g.Made = grants.NewID(), grants.RepeatOf(decision.ID), w.now
+		_, err := w.smart[0].Grants.Authorize(t.Context(), g.Event("authorization", "", ""), g, grants.Code{}, time.Minute, func(string) ([]store.StateWrite, error) { return nil, nil })
+		w.must(err)
+		ids = append(ids, g.ID)
+	}
+	if n := len(list()); n != grants.MaxOfApp {
+		t.Fatalf("got %d grants", n)
+	}
+	w.exchange("both", w.browser().journey("both", scope, "ann", "").Get("code")) // another app
+	w.now = w.now.Add(time.Second)
+	w.exchange("app", sentBack(t, b.ask("app", scope)).Get("code"))
+	now, has := list(), map[string]bool{}
+	for _, g := range now {
+		has[g.ID] = true
+	}
+	if len(now) != grants.MaxOfApp+1 || has[ids[0]] || !has[ids[1]] || !has[decision.ID] {
+		t.Errorf("got %d grants; the oldest repeat: %v, the next: %v, the decision: %v", len(now), has[ids[0]], has[ids[1]], has[decision.ID])
+	}
+	if !w.audited("grant-end", "grant/"+ids[0]) {
+		t.Error("SMART-494: the end of the oldest grant is not in the audit trail")
+	}
+	if got := w.token("app", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.str("refresh_token")}}); got.code != 200 {
+		t.Errorf("the first device: got %s", got.text)
+	}
+}

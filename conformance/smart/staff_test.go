@@ -1,0 +1,292 @@
+package smart
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/conformance/validate"
+	"carerecord/consent/policy"
+	"carerecord/interop/smart"
+	"carerecord/interop/smart/printed"
+	"carerecord/interop/smart/record"
+	"carerecord/interop/smart/secret"
+	"carerecord/interop/smart/session"
+	"carerecord/interop/smart/staff"
+	"carerecord/store"
+	"carerecord/store/storetest"
+)
+
+const (
+	sdsUserID   = "https://fhir.nhs.uk/Id/sds-user-id"
+	roleProfile = "https://fhir.nhs.uk/Id/sds-role-profile-id"
+)
+
+// newStaffWorld returns a world with some servers, and the directory of staff of each.
+func newStaffWorld(t *testing.T, servers int) (*world, []*staff.Directory) {
+	t.Helper()
+	var configs []smart.Config
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, servers, func(c *smart.Config) { configs = append(configs, *c) })
+	var all []*staff.Directory
+	for i, c := range configs {
+		all = append(all, &staff.Directory{Guard: c.Guard, Record: &record.Record{Guard: c.Guard, Verifier: w.smart[i].Resource}, State: c.State, Audit: c.Audit, Policy: c.Policy, Secrets: c.Secrets, Clock: c.Clock, Base: base})
+	}
+	return w, all
+}
+
+// signIn is the sign-in of somebody at the sample issuer.
+func (w *world) signIn(user, name string) staff.SignIn {
+	p, _ := w.policy.Person(user)
+	return staff.SignIn{Person: p, User: session.User{Issuer: site + "/sample-sign-in/sample-staff", Subject: p.Subject, Kind: session.Staff}, Name: name}
+}
+
+// profile gives a person a role profile id.
+func (w *world) profile(user, organisation, role, id string) {
+	for i := range w.policy.People {
+		if p := &w.policy.People[i]; p.User == user {
+			p.RoleProfiles = append(p.RoleProfiles, policy.RoleProfile{RoleAt: policy.RoleAt{Organisation: organisation, Role: role}, ID: id})
+		}
+	}
+}
+
+// all returns the resources of a type, as staff see them.
+func (w *world) all(token, typ string) []gjson.Result {
+	w.Helper()
+	a := w.get(token, typ+"?_count=100")
+	if a.code != 200 {
+		w.Fatalf("read %s: %d %s", typ, a.code, a.text)
+	}
+	return gjson.Get(a.text, "entry.#.resource").Array()
+}
+
+// atOnce signs somebody in at each of some directories, none of which commits before all of them have read that there is nothing.
+func (w *world) atOnce(directories []*staff.Directory, in staff.SignIn) {
+	w.Helper()
+	var read, done sync.WaitGroup
+	read.Add(len(directories))
+	failed := make([]error, len(directories))
+	for i, one := range directories {
+		d := *one
+		var first sync.Once
+		d.Clock = func() time.Time { // it is asked when a commit is about to be made
+			first.Do(func() {
+				read.Done()
+				read.Wait()
+			})
+			return one.Clock()
+		}
+		done.Go(func() { failed[i] = d.SignedIn(w.Context(), in) })
+	}
+	done.Wait()
+	for _, err := range failed {
+		if err != nil {
+			w.Errorf("SMART-442: sign-ins at once: %v", err)
+		}
+	}
+}
+
+// countOf returns how many resources of a type the store has, whoever sees them.
+func (w *world) countOf(typ string) (n int) {
+	w.Helper()
+	w.must(w.engine.Read(w.Context(), func(snap store.Snapshot) error {
+		for _, err := range snap.Scan(w.Context(), store.Query{Type: typ, Where: store.And{}}) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	}))
+	return n
+}
+
+// TestSMART442: somebody who signs in and is no Practitioner becomes one, with a PractitionerRole where the policy has its id, both with
+// their source and a Provenance; once, whatever happens at the same time. The name follows the issuer, the code of the role does not.
+func TestSMART442(t *testing.T) {
+	w, directories := newStaffWorld(t, 2)
+	w.profile("nurse", "T1", "R1", "555000000103")
+	w.profile("locum", "G1", "R3", "555000000105")
+	a := w.exchange("clinical", w.browser().journey("clinical", "openid fhirUser user/*.rs", "nurse", "").Get("code"))
+	token := a.str("access_token")
+	fhirUser := strings.TrimPrefix(claimsOf(t, a.str("id_token")).Get("fhirUser").Str, base+"/")
+	made := gjson.Parse(w.get(token, fhirUser).text)
+	if made.Get("identifier.0.system").Str != sdsUserID || made.Get("identifier.0.value").Str != "900000000103" || made.Get("name.0.text").Str != "nurse" || made.Get("meta.source").Str != site+"/sample-sign-in/sample-staff" {
+		t.Errorf("SMART-442: got the Practitioner %q: %s", fhirUser, made.Raw)
+	}
+	roles, provenances := w.all(token, "PractitionerRole"), w.all(token, "Provenance")
+	if len(roles) != 1 || len(provenances) != 1 {
+		t.Fatalf("SMART-442: got the roles %v and the Provenances %v", roles, provenances)
+	}
+	role := roles[0]
+	if role.Get("identifier.0.system").Str != roleProfile || role.Get("identifier.0.value").Str != "555000000103" || role.Get("code.0.coding.0.code").Str != "R1" || role.Get("practitioner.reference").Str != fhirUser ||
+		role.Get("organization.identifier.value").Str != "T1" {
+		t.Errorf("SMART-441: got the PractitionerRole %s", role.Raw)
+	}
+	if target := provenances[0].Get("target.#.reference").String(); !strings.Contains(target, fhirUser) || !strings.Contains(target, "PractitionerRole/"+role.Get("id").Str) || provenances[0].Get("entity.0.what.identifier.value").Str != site+"/sample-sign-in/sample-staff" {
+		t.Errorf("SMART-442: got the Provenance %s", provenances[0].Raw)
+	}
+	for _, one := range []gjson.Result{made, role, provenances[0]} {
+		if issues := validate.Resource([]byte(one.Raw), validate.Strict); validate.Refused(issues) != nil {
+			t.Errorf("SMART-442: %s is not valid: %v", one.Raw, issues)
+		}
+	}
+	for _, ref := range []string{fhirUser, "PractitionerRole/" + role.Get("id").Str} {
+		typ, id, _ := strings.Cut(ref, "/")
+		w.must(w.engine.Read(t.Context(), func(snap store.Snapshot) error {
+			d, err := snap.Get(t.Context(), store.Ref{Type: typ, ID: id})
+			if err == nil && d.Source != "T1" {
+				t.Errorf("SMART-442: the source of %s is %q", ref, d.Source)
+			}
+			return err
+		}))
+	}
+	if !w.audited("staff-register", "Practitioner") {
+		t.Error("SMART-442: the audit trail does not have it")
+	}
+
+	// Once: further sign-ins, in both servers and at once, make nothing more.
+	w.browser().journey("clinical", "openid fhirUser user/*.rs", "nurse", "")
+	count := func(what string, practitioners, roles, provenances int) {
+		t.Helper()
+		if got := [3]int{w.countOf("Practitioner"), w.countOf("PractitionerRole"), w.countOf("Provenance")}; got != [3]int{practitioners, roles, provenances} {
+			t.Errorf("SMART-442: %s: got %v Practitioners, roles and Provenances, want %v", what, got, [3]int{practitioners, roles, provenances})
+		}
+	}
+	count("a second sign-in", 2, 1, 1)
+	w.atOnce(directories, w.signIn("locum", "Lo Cum"))
+	count("two sign-ins at once", 3, 2, 3) // the Practitioner at one organisation, the role at another
+
+	// The name follows the issuer. Another one's is left alone, and so is the code of a role.
+	before := w.all(token, "PractitionerRole")
+	w.rename("R1", "Consultant of everything")
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", " Nora\n\u202e Nurse\x00 ")))
+	if got := gjson.Parse(w.get(token, fhirUser).text); got.Get("name.0.text").Str != "Nora Nurse" || got.Get("meta.versionId").Str != "2" || got.Get("identifier.0.value").Str != "900000000103" {
+		t.Errorf("SMART-442: after the issuer says another name: got %s", got.Raw)
+	}
+	w.must(directories[1].SignedIn(t.Context(), w.signIn("nurse", "Nora Nurse")))
+	w.must(directories[1].SignedIn(t.Context(), w.signIn("nurse", "")))
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("doctor", "Doctor No")))
+	if got := gjson.Parse(w.get(token, fhirUser).text); got.Get("meta.versionId").Str != "2" {
+		t.Errorf("SMART-442: after the same name: got %s", got.Raw)
+	}
+	if got := gjson.Parse(w.get(token, "Practitioner/t1.doctor").text); got.Get("name").Exists() || got.Get("meta.versionId").Str != "1" {
+		t.Errorf("SMART-442: the Practitioner of a source was renamed: %s", got.Raw)
+	}
+	if after := w.all(token, "PractitionerRole"); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("SMART-442: a PractitionerRole was changed: %v", after)
+	}
+	count("names", 3, 2, 4)
+}
+
+// rename gives a role of the region another name.
+func (w *world) rename(code, name string) {
+	for i := range w.policy.Roles {
+		if w.policy.Roles[i].Code == code {
+			w.policy.Roles[i].Name = name
+		}
+	}
+}
+
+// TestSMART442Fails: a sign-in whose resources cannot be made goes on, without fhirUser (SMART-384).
+func TestSMART442Fails(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	digests, err := secret.NewDigester(bytes.Repeat([]byte("d"), 32))
+	w.must(err)
+	key := "smart/staff/" + digests.Of(site+"/sample-sign-in/sample-staff\x00900000000103")
+	w.must(w.engine.Insert(t.Context(), key, []byte("no JSON"), time.Time{}))
+	a := w.exchange("clinical", w.browser().journey("clinical", "openid fhirUser user/Condition.rs", "nurse", "").Get("code"))
+	if got := claimsOf(t, a.str("id_token")); a.code != 200 || got.Get("fhirUser").Exists() || contains(a.str("scope"), "fhirUser") || a.body["fhirContext"] != nil || w.get(a.str("access_token"), "Condition").code != 200 {
+		t.Errorf("SMART-384: got %s with the scope %s and the context %v", got.Raw, a.str("scope"), a.body["fhirContext"])
+	}
+	if !strings.Contains(w.log.String(), "could not be made") || strings.Contains(w.log.String(), "900000000103") {
+		t.Errorf("SMART-384: the log has no failure, or the number: %s", w.log.String())
+	}
+}
+
+// TestSMART442Removed: what a source has removed is not made again.
+func TestSMART442Removed(t *testing.T) {
+	w, directories := newStaffWorld(t, 1)
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nurse")))
+	token := w.exchange("clinical", w.browser().journey("clinical", "user/*.rs", "doctor", "").Get("code")).str("access_token")
+	id := ""
+	for _, one := range w.all(token, "Practitioner") {
+		if one.Get("identifier.0.value").Str == "900000000103" {
+			id = one.Get("id").Str
+		}
+	}
+	feed, _, err := w.smart[0].Printed.Issue(t.Context(), "test", printed.Request{Client: "feed"})
+	w.must(err)
+	r := w.request("DELETE", base+"/Practitioner/"+id, "")
+	r.Header.Set("Authorization", "Bearer "+feed)
+	if got := w.do(r); got.Code != 204 {
+		t.Fatalf("SMART-442: the source removes its Practitioner %q: got %d %s", id, got.Code, got.Body)
+	}
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nurse")))
+	a := w.exchange("clinical", w.browser().journey("clinical", "openid fhirUser user/*.rs", "nurse", "").Get("code"))
+	if got := claimsOf(t, a.str("id_token")); got.Get("fhirUser").Exists() || len(w.all(token, "Practitioner")) != 1 {
+		t.Errorf("SMART-384, 442: got %s and %d Practitioners", got.Raw, len(w.all(token, "Practitioner")))
+	}
+}
+
+// TestSMART383: the role in which staff act travels in fhirContext and at introspection, for an app that learns who the user is. It is a
+// PractitionerRole with the id and the code of the role, of the user and of the organisation (SMART-441); of several none is picked
+// (SMART-443).
+func TestSMART383(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	const id = "555000000102"
+	w.profile("doctor", "T1", "R1", id)
+	w.put("Organization", "o", `"identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"T1"}],"name":"Trust"`)
+	w.put("Organization", "other", `"identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G1"}],"name":"Practice"`)
+	body := func(code, practitioner, organization string) string {
+		return `"identifier":[{"system":"` + roleProfile + `","value":"` + id + `"}],"code":[{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-SDSJobRoleName","code":"` + code + `"}]}],` +
+			`"practitioner":{"reference":"` + practitioner + `"},"organization":` + organization
+	}
+	here, ods := `{"reference":"Organization/t1.o"}`, func(code string) string {
+		return `{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"` + code + `"}}`
+	}
+	issue := func(scope string) answer {
+		t.Helper()
+		return w.exchange("clinical", w.browser().journey("clinical", scope, "doctor", "", prompt("consent")).Get("code"))
+	}
+	for _, c := range []struct {
+		name, code, practitioner, organization string
+		shown                                  bool
+	}{
+		{"of the user", "R1", "Practitioner/t1.doctor", here, true},
+		{"with the ODS code alone", "R1", "Practitioner/t1.doctor", ods("T1"), true},
+		{"with another code", "R3", "Practitioner/t1.doctor", here, false},
+		{"of another Practitioner", "R1", "Practitioner/t1.somebody", here, false},
+		{"of another organisation", "R1", "Practitioner/t1.doctor", `{"reference":"Organization/t1.other"}`, false},
+		{"with another ODS code", "R1", "Practitioner/t1.doctor", ods("G1"), false},
+	} {
+		w.put("PractitionerRole", "r", body(c.code, c.practitioner, c.organization))
+		a := issue("openid fhirUser user/Condition.rs")
+		context := gjson.Get(a.text, "fhirContext").Raw
+		if shown := context == `[{"reference":"PractitionerRole/t1.r"}]`; shown != c.shown || !shown && context != "" {
+			t.Errorf("SMART-383: a PractitionerRole %s: got the context %s", c.name, context)
+		}
+		form, change := w.as("ehr", url.Values{"token": {a.str("access_token")}})
+		if got := gjson.Get(w.post("/oauth/introspect", form, change).text, "fhirContext").Raw; got != context {
+			t.Errorf("SMART-383: introspection, a PractitionerRole %s: got %s", c.name, got)
+		}
+	}
+	w.put("PractitionerRole", "r", body("R1", "Practitioner/t1.doctor", here))
+	if a := issue("openid user/Condition.rs"); gjson.Get(a.text, "fhirContext").Exists() {
+		t.Errorf("SMART-370, 383: an app that does not learn who the user is: got %s", a.text)
+	}
+	launch := w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.ann", "fhirContext": []any{map[string]any{"reference": "Observation/t1.ann-laboratory"}}})
+	a := w.exchange("clinical", w.browser().journey("clinical", "launch openid fhirUser user/Condition.rs", "doctor", "", func(v url.Values) { v.Set("launch", launch.str("launch")) }).Get("code"))
+	if got := gjson.Get(a.text, "fhirContext").Raw; got != `[{"reference":"Observation/t1.ann-laboratory"},{"reference":"PractitionerRole/t1.r"}]` {
+		t.Errorf("SMART-373, 383: with the context of a launch: got %s", got)
+	}
+	w.put("PractitionerRole", "r2", body("R1", "Practitioner/t1.doctor", here))
+	if back := w.browser().journey("clinical", "openid fhirUser user/Condition.rs", "doctor", "", prompt("consent")); back.Get("error") != "access_denied" || !strings.Contains(w.log.String(), "ALERT: several resources claim to be one user") {
+		t.Errorf("SMART-443: two roles with one id: got %v", back)
+	}
+}
