@@ -210,7 +210,7 @@ func (b *tab) check(name string) {
 	b.states++
 	if folder := os.Getenv("CARERECORD_SCREENSHOTS"); folder != "" {
 		picture := within(b, "take a picture", chromedp.FullScreenshot(100))
-		b.w.must(os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%02d-%s.png", b.Name(), b.states, name)), picture, 0o600))
+		b.w.must(os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%02d-%s.png", b.Name(), b.states, name)), reduced(b, picture), 0o600))
 	}
 	evaluate[chromedp.Void](b, b.axe)
 	faults := evaluate[[]string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]})
