@@ -68,6 +68,9 @@ func TestNoReminder(t *testing.T) {
 	w := newWorld(t, nil, 1)
 	began := w.now
 	w.browser().journey("both", "patient/*.rs", "bob", "")
+	if _, got := w.asked("bob"); got {
+		t.Error("SMART-224: a reminder of access that ends with the token")
+	}
 	w.browser().journey("app", "patient/*.rs offline_access", "ann", "")
 	w.day(began, 200)
 	b, _ := w.asked("ann")

@@ -76,3 +76,27 @@ func TestSMART131(t *testing.T) {
 		t.Errorf("SMART-006: a style without EHR launches: %v", err)
 	}
 }
+
+// TestStyleOfGrants: a grant that has a style gives it no more once the capability was switched off (SMART-006, 131).
+func TestStyleOfGrants(t *testing.T) {
+	on, err := capabilities.Set{}.With(capabilities.ContextStyle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := 0
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 2, func(c *smart.Config) {
+		if opened++; opened == 1 {
+			c.Capabilities = on
+		}
+	})
+	w.changeClient("ehr", func(c *clients.Client) { c.Origins = []string{"https://ehr.example"} })
+	w.now = w.now.Add(time.Second)
+	all := w.servers
+	w.servers = all[:1]
+	handle := w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob", "style_url": "https://ehr.example/a"}).str("launch")
+	got := w.exchange("clinical", w.browser().journey("clinical", "launch patient/Observation.rs online_access", "doctor", "", func(v url.Values) { v.Set("launch", handle) }).Get("code"))
+	w.servers = all[1:]
+	if again := w.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.str("refresh_token")}}); again.code != 200 || again.str("smart_style_url") != "" {
+		t.Errorf("SMART-006, 131: got %d %s", again.code, again.text)
+	}
+}
