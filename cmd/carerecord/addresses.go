@@ -24,6 +24,8 @@ func (c *serveCmd) checkAddresses(cfg *node.ServeConfig, refuse func(wrong bool,
 	_, _, err = net.SplitHostPort(c.Admin)
 	refuse(c.Admin != "" && err != nil, "--admin must be HOST:PORT, not %q", c.Admin)
 	refuse(c.Admin != "" && err == nil && open && !node.Loopback(c.Admin), "--auth off lets everybody do what operators do: --admin must be a loopback address too, not %s", c.Admin)
+	refuse(c.Admin != "" && err == nil && plain && !open && !node.Loopback(c.Admin) && len(c.TrustedProxy) == 0,
+		"--admin %s can be reached from other machines: give a certificate with --tls-cert and --tls-key, or name the proxy that ends TLS with --trusted-proxy", c.Admin)
 	refuse(c.Admin != "" && c.Admin == c.Listen, "--admin needs another address than --listen")
 	if c.PublicURL == "" {
 		return

@@ -103,7 +103,7 @@ type clientAddCmd struct {
 	WebOrigin    []string     `help:"Origin of its web pages; repeat the flag for more."`
 	Audience     []string     `help:"patient, clinician, or both: who uses it. Or administrator."`
 	Scopes       string       `help:"The widest scopes that it may have."`
-	Purpose      []string     `help:"Purpose of use: PATRQT for an app of patients, TREAT for staff and their systems, HOPERAT for operators and administrators; repeat the flag for more."`
+	Purpose      []string     `help:"Purpose of use: PATRQT for an app of patients, TREAT or COC for staff and their systems, HOPERAT for operators and administrators; repeat the flag for more."`
 	Organisation string       `help:"ODS code of the organisation that runs it."`
 	Right        []string     `help:"__introspect, __launch, or __clients and __apps for an app of administrators."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`

@@ -18,7 +18,7 @@ import (
 type serveCmd struct {
 	Listen    string `help:"Address to listen on." default:"127.0.0.1:8080"`
 	Store     string `help:"pebble:DIR or mongodb://HOST/DATABASE." required:""`
-	TLSCert   string `name:"tls-cert" help:"File with the certificate and its chain, in PEM, for both addresses. A renewed file is read within a minute." type:"path"`
+	TLSCert   string `name:"tls-cert" help:"File with the certificate and its chain, in PEM, for both addresses. A renewed file is read within seconds." type:"path"`
 	TLSKey    string `name:"tls-key" help:"File with the private key of the certificate, in PEM." type:"path"`
 	PublicURL string `help:"Address of the site as clients see it, without /fhir. Default: https:// with a certificate, else http://, and the address of --listen."`
 	Auth      string `help:"smart, or off: everybody may read and write everything, on a loopback address only." enum:"smart,off" default:"smart"`

@@ -169,6 +169,9 @@ func TestSMART442(t *testing.T) {
 	if got := gjson.Parse(w.get(token, fhirUser).text); got.Get("name.0.text").Str != "Nora Nurse" || got.Get("meta.versionId").Str != "2" || got.Get("identifier.0.value").Str != "900000000103" {
 		t.Errorf("SMART-442: after the issuer says another name: got %s", got.Raw)
 	}
+	if !w.audited("staff-rename", "Practitioner") {
+		t.Error("SMART-442: the audit trail does not have the new name")
+	}
 	w.must(directories[1].SignedIn(t.Context(), w.signIn("nurse", "Nora Nurse")))
 	w.must(directories[1].SignedIn(t.Context(), w.signIn("nurse", "")))
 	w.must(directories[0].SignedIn(t.Context(), w.signIn("doctor", "Doctor No")))
@@ -228,6 +231,7 @@ func TestSMART442Removed(t *testing.T) {
 		t.Fatalf("SMART-442: the source removes its Practitioner %q: got %d %s", id, got.Code, got.Body)
 	}
 	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nurse")))
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Another name")))
 	a := w.exchange("clinical", w.browser().journey("clinical", "openid fhirUser user/*.rs", "nurse", "").Get("code"))
 	if got := claimsOf(t, a.str("id_token")); got.Get("fhirUser").Exists() || len(w.all(token, "Practitioner")) != 1 {
 		t.Errorf("SMART-384, 442: got %s and %d Practitioners", got.Raw, len(w.all(token, "Practitioner")))

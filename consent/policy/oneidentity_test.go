@@ -18,6 +18,9 @@ func TestOneIdentity(t *testing.T) {
 		p.Issuer = issuer
 		return p
 	}
+	staff := func(user, subject, issuer string) policy.Person {
+		return policy.Person{User: user, Subject: subject, Issuer: issuer, Kind: policy.KindStaff, Organisation: "T1", Role: "R", Level: 3}
+	}
 	proxy := policy.Person{User: "proxy", Subject: "1", Kind: policy.KindProxy}
 	administrator := policy.Person{User: "administrator", Subject: "1", Kind: policy.KindAdministrator, Role: "A"}
 	for name, c := range map[string]struct {
@@ -32,10 +35,13 @@ func TestOneIdentity(t *testing.T) {
 		"one subject at two issuers":           {[]policy.Person{at("a", "https://one.example"), at("b", "https://two.example")}, false},
 		"one subject at one issuer":            {[]policy.Person{at("a", "https://one.example"), at("b", "https://one.example")}, true},
 		"one subject, at an issuer and at any": {[]policy.Person{at("a", "https://one.example"), at("b", "")}, true},
+		"two SDS user ids at two issuers":      {[]policy.Person{staff("a", "1", "https://one.example"), staff("b", "2", "https://two.example")}, false},
+		"one SDS user id at two issuers":       {[]policy.Person{staff("a", "1", "https://one.example"), staff("b", "1", "https://two.example")}, true}, // SMART-441
 		"people without a subject":             {[]policy.Person{patient("a", ""), patient("b", "")}, false},
 	} {
 		dir := t.TempDir()
-		f := policy.Folder{People: c.people, Roles: []policy.Role{{Code: "A", Name: "A", Activities: []string{policy.ActivityClients}}}}
+		f := policy.Folder{People: c.people, Organisations: []policy.Organisation{{ODS: "T1", Name: "Trust", Kind: "trust"}},
+			Roles: []policy.Role{{Code: "A", Name: "A", Activities: []string{policy.ActivityClients}}, {Code: "R", Name: "R", Activities: []string{policy.ActivityRead}}}}
 		if err := f.Save(dir); err != nil {
 			t.Fatal(err)
 		}

@@ -95,7 +95,8 @@ func (p Person) sameIdentity(other Person) bool {
 		}
 		return kind
 	}
-	differentIssuers := p.Issuer != "" && other.Issuer != "" && p.Issuer != other.Issuer
+	// The subject of staff is the SDS user id too, by which a Practitioner is found (SMART-441): it is one person's at every issuer.
+	differentIssuers := p.Issuer != "" && other.Issuer != "" && p.Issuer != other.Issuer && p.Kind != KindStaff
 	return p.User == other.User || p.Subject != "" && p.Subject == other.Subject && issuer(p.Kind) == issuer(other.Kind) && !differentIssuers
 }
 

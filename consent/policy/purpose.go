@@ -26,7 +26,7 @@ func (p Person) DefaultPurpose() string {
 }
 
 // PermitsPurpose reports whether a person, in one role, may have a grant for a purpose of use (SMART-430). A role of staff permits the
-// purposes that it lists, and TREAT alone if it lists none: what nobody has written down is the least that staff need. Nobody but staff has
+// purposes that it lists, and TREAT alone if it lists none: without a list the role has the least that staff need. Nobody but staff has
 // a purpose besides the default.
 func (f *Folder) PermitsPurpose(p Person, purpose string) bool {
 	if p.Kind != KindStaff {

@@ -61,10 +61,10 @@ func (c *Rules) Permit(h http.Header, r *http.Request, route Route) {
 	switch {
 	case route.Pages == Any:
 		h.Set("Access-Control-Allow-Origin", "*")
-	case route.Pages == None || origin == "":
+	case route.Pages == None:
 		return
 	default:
-		h.Add("Vary", "Origin")
+		h.Add("Vary", "Origin") // also without an Origin: a kept answer has no permission for a page that asks later
 		if !c.allows(r, origin, "") {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"carerecord/consent/audit"
+	"carerecord/consent/policy"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
@@ -153,7 +154,7 @@ func (s *Server) app(r *http.Request, g *grants.Listed) (pages.App, error) {
 	}
 	groups, writes, _ := screen.Offer(set, s.users.pages.Catalogue())
 	app := pages.App{Value: g.ID, Name: client.Name, Publisher: client.Publisher, Since: g.Made, LastUsed: g.LastUsed, Until: g.Ends, Writes: writes}
-	app.Logo, app.Opens = s.Clients.LogoPath(client), g.Purpose == ownPurpose && s.opens(client)
+	app.Logo, app.Opens = s.Clients.LogoPath(client), g.Purpose == policy.PurposeOwn && s.opens(client)
 	if g.Online {
 		app.Until = time.Time{}
 	}

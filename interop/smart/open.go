@@ -35,9 +35,6 @@ type opening struct {
 	Ends   time.Time `json:"ends"`
 }
 
-// ownPurpose is the purpose of use of apps that people use for their own records.
-const ownPurpose = "PATRQT"
-
 // errNotOpened: the app is none that this user can open now. One refusal for all.
 var errNotOpened = errors.New("the app cannot be opened")
 
@@ -96,7 +93,7 @@ func (s *Server) beginOpening(w http.ResponseWriter, r *http.Request, current *s
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(list, func(g grants.Listed) bool { return g.ID == r.PostForm.Get("grant") && g.Purpose == ownPurpose })
+	i := slices.IndexFunc(list, func(g grants.Listed) bool { return g.ID == r.PostForm.Get("grant") && g.Purpose == policy.PurposeOwn })
 	if i < 0 {
 		return pages.Fail(pages.NotFound, errNotOpened)
 	}

@@ -40,7 +40,7 @@ func (s *Server) openingOf(ctx context.Context, user, key string, raw []byte) (*
 	if err != nil {
 		return nil, err
 	}
-	if !s.opens(client) || !slices.ContainsFunc(list, func(g grants.Listed) bool { return g.Client == client.ID && g.Purpose == ownPurpose }) {
+	if !s.opens(client) || !slices.ContainsFunc(list, func(g grants.Listed) bool { return g.Client == client.ID && g.Purpose == policy.PurposeOwn }) {
 		return nil, pages.Fail(pages.NotFound, errNotOpened)
 	}
 	return client, nil
@@ -57,7 +57,7 @@ func (s *Server) openApp(w http.ResponseWriter, r *http.Request, person policy.P
 	if err != nil {
 		return err
 	}
-	own, err := s.users.authorize.Record.Own(ctx, record.User{Person: person, Client: client, Purpose: ownPurpose})
+	own, err := s.users.authorize.Record.Own(ctx, record.User{Person: person, Client: client, Purpose: policy.PurposeOwn})
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *Server) openApp(w http.ResponseWriter, r *http.Request, person policy.P
 		return s.users.pages.Render(w, r, http.StatusForbidden, pages.Refusal{Reason: pages.NoRecord}, pages.Options{Binding: s.users.sessions.Browser(w, r)})
 	}
 	handle, err := s.users.launches.Book.Announce(ctx, ledger.Event{Name: "launch-announce", Request: r.Header.Get(referenceHeader), Of: "client/" + client.ID, Named: own.ID,
-		Agent: audit.Agent{Kind: "user", Subject: person.User, Purpose: ownPurpose}, Client: audit.Client{ID: client.ID, Address: address(r)}},
+		Agent: audit.Agent{Kind: "user", Subject: person.User, Purpose: policy.PurposeOwn}, Client: audit.Client{ID: client.ID, Address: address(r)}},
 		launch.Launch{Client: client.ID, Own: true, User: person.User, Patient: own.ID, Person: own.Key})
 	if err != nil {
 		return err

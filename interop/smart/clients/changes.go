@@ -26,7 +26,7 @@ func (r *Registry) propose(who string, c *Client, with Client) error {
 	}
 	with.ID, with.Made, with.Proposed, with.Secrets, with.Approved, with.Status, with.KeysSince = c.ID, c.Made, nil, nil, nil, "", time.Time{}
 	with.ByOrganisations = nil
-	if err := r.sealed(&with); err != nil {
+	if err := r.sealAndCheck(&with); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}

@@ -37,9 +37,9 @@ func (r *Registry) LogoPath(c *Client) string {
 	return LogoPath + c.LogoDigest + ".png"
 }
 
-// Logo returns the logo with a digest, which a client that is served now has; ErrUnknown for none. Nobody asks for the logo of a
-// client: who knows the digest has seen a page with the logo, or has the image. So nothing tells whether a client exists, and the image of
-// a proposal or of a suspended client is not served.
+// Logo returns the logo with a digest, which a client that is served now has; ErrUnknown for none. The path
+// has no client id, so it tells nobody which clients exist: a digest is known only from a page with the logo, or from the image. The image
+// of a proposal or of a suspended client is not served.
 func (r *Registry) Logo(ctx context.Context, digest string) ([]byte, error) {
 	all, err := r.kept(ctx, &r.logos, func(c *Client) bool { return c.LogoDigest != "" })
 	if err != nil {

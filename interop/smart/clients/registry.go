@@ -93,7 +93,7 @@ func (r *Registry) Restorable(c Client) error {
 	if !OfRegistry(c.ID) {
 		return fmt.Errorf("%w: %q is no id of a registry", ErrRefused, c.ID)
 	}
-	if err := r.sealed(&c); err != nil {
+	if err := r.sealAndCheck(&c); err != nil {
 		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
 	}
 	return nil
@@ -115,7 +115,7 @@ func (r *Registry) Restore(ctx context.Context, who string, c Client) (*Client, 
 func (r *Registry) add(ctx context.Context, who, event string, c Client) (*Client, error) {
 	c.Status, c.Approved, c.Secrets, c.NotBefore, c.KeysSince = Pending, nil, nil, time.Time{}, time.Time{}
 	c.Proposed, c.ByOrganisations = nil, nil
-	if err := r.sealed(&c); err != nil {
+	if err := r.sealAndCheck(&c); err != nil {
 		return nil, fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
 	}
 	with := c
@@ -136,7 +136,7 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 		}
 		return err
 	}
-	if err := r.sealed(&c); err != nil {
+	if err := r.sealAndCheck(&c); err != nil {
 		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
 	}
 	if c.Status, c.Proposed = Active, nil; len(c.Keys) > 0 {
@@ -162,8 +162,8 @@ func (r *Registry) insert(ctx context.Context, who, event string, c Client) (*Cl
 	return &c, r.Ledger.Write(ctx, e, w)
 }
 
-// sealed notes the digest of inline keys, replaces the logo by the one that the registry writes, and checks the registration.
-func (r *Registry) sealed(c *Client) error {
+// sealAndCheck notes the digest of inline keys, replaces the logo by the one that the registry writes, and checks the registration.
+func (r *Registry) sealAndCheck(c *Client) error {
 	if c.KeysDigest = ""; len(c.Keys) > 0 {
 		c.KeysDigest = digestOf(c.Keys)
 	}

@@ -1,6 +1,7 @@
 package staff
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,6 +26,7 @@ type batch struct {
 	acting    policy.Person // whose organisation is the source
 	changes   []consent.Change
 	targets   []map[string]any
+	renames   bool // it changes the name of a Practitioner, and makes nothing
 	err       error
 }
 
@@ -33,13 +35,16 @@ func (b *batch) add(typ, system, value string, body map[string]any) string {
 	ch := b.create(typ, body)
 	where, err := b.directory.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
 	if err != nil {
-		b.err = fmt.Errorf("find a %s: %w", typ, err)
+		b.err = cmp.Or(b.err, fmt.Errorf("find a %s: %w", typ, err))
 		return ""
 	}
 	ch.Absent = where
-	if eq, ok := where.(store.Eq); ok && eq.Key.Driving() {
-		ch.Claims = []store.Key{eq.Key}
+	eq, ok := where.(store.Eq)
+	if !ok || !eq.Key.Driving() { // without a claim two sign-ins at once would make two
+		b.err = cmp.Or(b.err, fmt.Errorf("a %s is not found by its identifier", typ))
+		return ""
 	}
+	ch.Claims = []store.Key{eq.Key}
 	b.changes = append(b.changes, ch)
 	b.targets = append(b.targets, map[string]any{"reference": ch.Ref.String()})
 	return ch.Ref.ID
@@ -63,6 +68,7 @@ func (b *batch) create(typ string, body map[string]any) consent.Change {
 // rename changes the name of a Practitioner.
 func (b *batch) rename(id string) {
 	ref := store.Ref{Type: "Practitioner", ID: id}
+	b.renames = true
 	b.changes = append(b.changes, consent.Change{Kind: consent.ChangePatch, Ref: ref, Edit: func(body []byte) ([]byte, error) {
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(body, &members); err != nil {
@@ -92,7 +98,7 @@ func (b *batch) commit(ctx context.Context, state func() (store.StateWrite, erro
 	}))
 	mark, err := state()
 	if err != nil || b.err != nil {
-		return fmt.Errorf("prepare the resources of a member of staff: %w", firstOf(err, b.err))
+		return fmt.Errorf("prepare the resources of a member of staff: %w", cmp.Or(err, b.err))
 	}
 	p, err := b.principal()
 	if err != nil {
@@ -100,7 +106,10 @@ func (b *batch) commit(ctx context.Context, state func() (store.StateWrite, erro
 	}
 	return d.Guard.Read(ctx, p, consent.Request{Interaction: consent.Transaction, Write: true}, func(v *consent.View) error {
 		_, err := v.Commit(ctx, b.changes, func(results []consent.Result) ([][]byte, error) {
-			r := audit.Record{Recorded: p.At, Request: b.in.Request, Interaction: "staff-register", Type: "Practitioner", Status: 201, Decision: audit.Decision{Outcome: "permit"}, Disclosed: []audit.Item{}}
+			r := audit.Record{Recorded: p.At, Request: b.in.Request, Interaction: "staff-register", Type: b.changes[0].Ref.Type, Status: 201, Decision: audit.Decision{Outcome: "permit"}, Disclosed: []audit.Item{}}
+			if b.renames {
+				r.Interaction, r.Status = "staff-rename", 200
+			}
 			r.Agent, r.Client = audit.AgentOf(p)
 			for _, result := range results {
 				if result.Written {
@@ -158,13 +167,4 @@ func nameOf(text string) []any { return []any{map[string]any{"text": text}} }
 // uri is the Identifier of something that an address names.
 func uri(address string) map[string]any {
 	return map[string]any{"system": "urn:ietf:rfc:3986", "value": address}
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/fhir"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/record"
@@ -157,11 +159,21 @@ func (d *Directory) ensure(ctx context.Context, in SignIn, acting policy.Person)
 // rename gives a Practitioner that was made here the name that the issuer says now.
 func (d *Directory) rename(ctx context.Context, in SignIn) error {
 	known, write, err := d.read(ctx, in.User)
-	if err != nil || known.Practitioner == "" || in.Name == "" || in.Name == known.Name {
+	if err != nil || known.Practitioner == "" || in.Name == "" || in.Name == known.Name || !d.Policy.Signed(known.Organisation) {
 		return err
 	}
 	known.Name = in.Name
 	b := batch{directory: d, in: in, acting: policy.Person{Organisation: known.Organisation}}
 	b.rename(known.Practitioner)
-	return b.commit(ctx, func() (store.StateWrite, error) { return write(known) })
+	err = b.commit(ctx, func() (store.StateWrite, error) { return write(known) })
+	if removed(err) {
+		return nil // by its source: it has no name any more
+	}
+	return err
+}
+
+// removed reports whether an error says that the resource to be changed is not there.
+func removed(err error) bool {
+	var refused *fhir.Error
+	return errors.Is(err, store.ErrNotFound) || errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusGone)
 }

@@ -134,7 +134,10 @@ func readApproval(from io.Reader) (clients.OrganisationApproval, error) {
 		Ends    time.Time `json:"ends"`
 	}
 	body, err := io.ReadAll(io.LimitReader(from, maxClientBody+1))
-	if err != nil || len(body) > maxClientBody {
+	if err != nil {
+		return clients.OrganisationApproval{}, fhir.Fault(http.StatusBadRequest, "invalid", "The body cannot be read: %v", err)
+	}
+	if len(body) > maxClientBody {
 		return clients.OrganisationApproval{}, fhir.Fault(http.StatusRequestEntityTooLarge, "too-long", "The body is longer than %d bytes.", maxClientBody)
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))

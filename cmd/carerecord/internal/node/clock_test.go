@@ -22,7 +22,7 @@ func TestClock(t *testing.T) {
 	defer n.Close()
 	var offset, uncertain time.Duration
 	var failure error
-	n.lease.clock = &clockCheck{within: time.Minute, log: slog.New(slog.DiscardHandler), measure: func(context.Context) (time.Duration, time.Duration, error) { return offset, uncertain, failure }}
+	n.lease.clock = &clockCheck{timeout: time.Minute, log: slog.New(slog.DiscardHandler), measure: func(context.Context) (time.Duration, time.Duration, error) { return offset, uncertain, failure }}
 	ask := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
 		n.lease.require(n.Handler()).ServeHTTP(w, httptest.NewRequest(method, path, nil))
@@ -34,6 +34,8 @@ func TestClock(t *testing.T) {
 		failure           error
 		wrong             bool
 	}{
+		{"not compared yet", 0, 0, errors.New("down"), true},
+		{"not certain yet", 0, 2 * time.Second, nil, true},
 		{"right", time.Millisecond, time.Millisecond, nil, false},
 		{"a second ahead", time.Second, 0, nil, false},
 		{"more than a second ahead", time.Second + time.Millisecond, 0, nil, true},
@@ -45,7 +47,7 @@ func TestClock(t *testing.T) {
 		{"right in the end", 0, 0, nil, false},
 	} {
 		offset, uncertain, failure = c.offset, c.uncertain, c.failure
-		n.lease.clock.look(t.Context())
+		n.lease.clock.compare(t.Context())
 		for _, r := range [][2]string{{"GET", "/fhir/Patient/x"}, {"GET", "/fhir/metadata"}, {"POST", "/oauth/token"}, {"POST", "/oauth/introspect"}} {
 			if code, body := ask(r[0], r[1]); (code == http.StatusServiceUnavailable) != c.wrong {
 				t.Errorf("%s: %s %s: got %d %s", c.name, r[0], r[1], code, body)
@@ -54,7 +56,7 @@ func TestClock(t *testing.T) {
 		if code, _ := ask("GET", "/healthz"); code != 200 {
 			t.Errorf("%s: /healthz: got %d", c.name, code)
 		}
-		if code, body := ask("GET", "/readyz"); (code == 503) != c.wrong || strings.Contains(body, "clock: differs") != c.wrong {
+		if code, body := ask("GET", "/readyz"); (code == 503) != c.wrong || strings.Contains(body, "clock: not known") != c.wrong {
 			t.Errorf("%s: /readyz: got %d %s", c.name, code, body)
 		}
 	}

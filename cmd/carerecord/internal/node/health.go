@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"carerecord/fhir/rest"
 )
 
 // healthRoutes are /healthz, which reports that the process runs, and /readyz, which reports whether
@@ -15,6 +17,11 @@ func (n *Node) healthRoutes() routes {
 		"GET /healthz": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") },
 		"GET /readyz":  n.answerReady,
 	}
+}
+
+// isHealth reports whether a request asks for the health of the process, which needs no token: one with a token is refused elsewhere.
+func isHealth(q *http.Request) bool {
+	return (q.URL.Path == "/healthz" || q.URL.Path == "/readyz") && !rest.HasLeakedToken(q)
 }
 
 func (n *Node) answerReady(w http.ResponseWriter, q *http.Request) {
@@ -52,7 +59,7 @@ func (n *Node) dependencies() []dependency {
 			}
 			return nil
 		}},
-		{"clock", "differs by more than a second from that of the database server", func(context.Context) error { return n.lease.clock.err() }},
+		{"clock", "not known to agree with that of the database server within a second", func(context.Context) error { return n.lease.clock.err() }},
 	}
 	if n.restored != nil {
 		all = append(all, dependency{"restore", "the store was restored from a backup and directives of patients may be missing: carerecord restore --confirm-from INSTANT lets it answer",

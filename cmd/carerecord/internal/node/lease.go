@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"carerecord/fhir"
-	"carerecord/fhir/rest"
 	"carerecord/store"
 	"carerecord/store/mongo"
 )
@@ -88,8 +87,9 @@ func acquireLease(ctx context.Context, e store.Engine, cfg Config) (*lease, erro
 	if err := stored.Renew(ctx); err != nil {
 		return nil, err
 	}
-	l.clock = &clockCheck{measure: db.ClockOffset, within: life / (2 * renewals), log: cfg.Log}
-	l.clock.look(ctx)
+	l.clock = &clockCheck{measure: db.ClockOffset, timeout: firstComparison, log: cfg.Log}
+	l.clock.compare(ctx)
+	l.clock.timeout = life / (2 * renewals)
 	renewing, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
 	go l.renew(renewing, cfg.Log) // ends with release or with the loss
@@ -120,7 +120,7 @@ func (l *lease) renew(ctx context.Context, log *slog.Logger) {
 			l.mu.Lock()
 			l.renewed = began
 			l.mu.Unlock()
-			l.clock.look(ctx)
+			l.clock.compare(ctx)
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, store.ErrConflict) || l.age() >= l.life:
@@ -170,8 +170,7 @@ func (l *lease) release() {
 // early (AUD-105, SMART-493). Health requests are answered.
 func (l *lease) require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		health := (q.URL.Path == "/healthz" || q.URL.Path == "/readyz") && !rest.HasLeakedToken(q)
-		if health || l.valid() && l.clock.err() == nil {
+		if isHealth(q) || l.valid() && l.clock.err() == nil {
 			next.ServeHTTP(w, q)
 			return
 		}

@@ -143,11 +143,8 @@ func (n *Node) registryVerb(ctx context.Context, who string, request ClientReque
 	r := n.smart.Clients
 	var c *clients.Client
 	var err error
-	switch request.Verb {
-	case "add", "change":
-		if request.Client == nil {
-			return ClientAnswer{}, fmt.Errorf("%s needs a client", request.Verb)
-		}
+	if changes := request.Verb == "add" || request.Verb == "change"; changes && request.Client == nil {
+		return ClientAnswer{}, fmt.Errorf("%s needs a client", request.Verb)
 	}
 	switch request.Verb {
 	case "list", "export":

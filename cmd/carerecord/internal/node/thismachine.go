@@ -10,7 +10,7 @@ import (
 
 // onlyThisMachine refuses requests for other names than those of this machine if everybody may read everything (SMART-009). Without
 // it a web page of a name that an attacker points at 127.0.0.1 would be of the same origin as this server, and could read the record
-// from the browser of somebody at this machine. Health requests are answered under every name.
+// from the browser of somebody at this machine. Health requests and metrics are answered under every name.
 func (n *Node) onlyThisMachine(next http.Handler) http.Handler {
 	if n.cfg.Auth.guarded() {
 		return next

@@ -4,15 +4,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
-
-	"carerecord/fhir"
-	"carerecord/fhir/rest"
 )
 
 // TLSFiles are the files, in PEM, of a certificate with its chain and of its private key. The zero TLSFiles are none: another program
@@ -20,7 +14,7 @@ import (
 type TLSFiles struct{ Cert, Key string }
 
 // certificateLook is how often a server looks whether the files of its certificate were replaced.
-const certificateLook = time.Minute
+const certificateLook = 5 * time.Second
 
 // certificate is the certificate of a server, which is read again when its files change, so that a renewed one needs no restart. It is
 // safe for concurrent use.
@@ -32,7 +26,7 @@ type certificate struct {
 	mu     sync.Mutex
 	loaded *tls.Certificate
 	of     [2]time.Time // when the files of loaded were changed
-	looked time.Time
+	looked time.Time    // when the times of the files were read
 }
 
 // serverTLS returns the settings of a listener: TLS 1.2 and newer (SMART-005). It fails if the files cannot be read or do not belong
@@ -89,30 +83,4 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.log.Error("the new certificate cannot be used: the one before stays", "err", err)
 	}
 	return c.loaded, nil
-}
-
-// Loopback reports whether only this machine can reach an address, HOST:PORT.
-func Loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && loopbackName(host)
-}
-
-// onlyProxies refuses what comes to a listener without TLS from another machine than a trusted proxy: its token has crossed the network
-// where others can read it (SMART-005). Health requests have none.
-func (n *Node) onlyProxies(next http.Handler) http.Handler {
-	if !n.cfg.OnlyProxies {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		health := (q.URL.Path == "/healthz" || q.URL.Path == "/readyz") && !rest.HasLeakedToken(q)
-		at, err := netip.ParseAddrPort(q.RemoteAddr)
-		if health || q.TLS != nil || err == nil && (at.Addr().Unmap().IsLoopback() || within(n.cfg.TrustedProxies, at.Addr())) {
-			next.ServeHTTP(w, q)
-			return
-		}
-		n.log.Warn("a request without TLS, from a peer that is no trusted proxy, was refused", "peer", q.RemoteAddr)
-		w.Header().Set("Content-Type", "application/fhir+json")
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = w.Write(fhir.Outcome([]fhir.Issue{{Code: "forbidden", Text: "This address needs TLS: use " + n.cfg.PublicURL + "."}})) // the client may have closed the connection
-	})
 }

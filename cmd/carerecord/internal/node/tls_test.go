@@ -92,7 +92,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestRenewedCertificate: a new certificate is used within a minute, without a restart; one that cannot be read is not.
+// TestRenewedCertificate: a new certificate is used within seconds, without a restart; one that cannot be read is not.
 func TestRenewedCertificate(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	files, _ := writeCertificate(t, dir, 1)
@@ -120,11 +120,11 @@ func TestRenewedCertificate(t *testing.T) {
 	writeCertificate(t, dir, 2)
 	replaced()
 	if got := serial(); got != 1 {
-		t.Errorf("within the minute: got %d", got)
+		t.Errorf("before the next look: got %d", got)
 	}
 	now = now.Add(certificateLook)
 	if got := serial(); got != 2 {
-		t.Errorf("after a minute: got %d", got)
+		t.Errorf("after it: got %d", got)
 	}
 	if err := os.WriteFile(files.Cert, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
