@@ -107,7 +107,7 @@ type clientAddCmd struct {
 	Organisation string       `help:"ODS code of the organisation that runs it."`
 	Right        []string     `help:"__introspect, __launch, or __clients and __apps for an app of administrators."`
 	Flow         string       `help:"ingest: a source system, which reads and writes the data of its organisation."`
-	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, with the dot at its end: xac02.lab."`
+	IDPrefix     string       `name:"id-prefix" help:"Of a source system: prefix of the ids that it chooses, such as xac02.lab. with the dot at its end"`
 	Offline      *bool        `help:"It may have access while nobody is signed in. Default: yes for an app of patients alone." negatable:""`
 
 	Intent          []string `help:"Intent that a launch may name; repeat the flag for more."`

@@ -30,7 +30,7 @@ type serveCmd struct {
 
 	Handling string `help:"Handling of requests without Prefer: handling. strict refuses unknown parameters; lenient ignores them, and searches warn." enum:"strict,lenient" default:"lenient"`
 
-	Admin string `help:"Address of /metrics, /healthz, /readyz, /admin/clients, /admin/reindex and /admin/identities for operators and administrators, such as 127.0.0.1:8081. Default: no /metrics."`
+	Admin string `help:"Address of /metrics, /healthz, /readyz, /admin/clients, /admin/apps, /admin/end-grants, /admin/reindex and /admin/identities for operators and administrators, such as 127.0.0.1:8081. Default: no /metrics."`
 
 	Limit     map[string]string `help:"A limit, such as page=50; repeat the flag for more. The log lists all limits at start." placeholder:"NAME=VALUE"`
 	Integrity bool              `help:"Refuse writes with references to local resources that do not exist."`

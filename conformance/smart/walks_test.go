@@ -17,7 +17,7 @@ import (
 // 164, 212, 213, 236, 340 to 348, 391 to 394, 400 to 405, 411). The clock of the store stands still, so nothing depends on the
 // expiry of the store (SMART-492).
 func TestWalk(t *testing.T) {
-	walks{engine: "reference", n: 1000, whole: 4000, first: 1, perWorld: 500, steps: 40, walkers: 1, open: func(_ *testing.T, clock func() time.Time) engine {
+	walks{engine: "reference", n: 1000, whole: 2000, first: 1, perWorld: 500, steps: 40, walkers: 1, open: func(_ *testing.T, clock func() time.Time) engine {
 		return withoutExpiry(clock)
 	}}.run(t)
 }

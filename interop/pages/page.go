@@ -145,6 +145,7 @@ type App struct {
 // field "grant".
 type Apps struct {
 	Action  string
+	Staff   bool   // of a member of staff, whose organisation may have approved an app (SMART-220)
 	Open    string // path of the forms that open an app, which post the field "grant"
 	List    []App
 	Stopped string // name of the app that was just stopped, or empty

@@ -54,7 +54,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if person, ok := s.cfg.Policy.Person(current.Account); ok && !person.SignsInAs(current.Issuer, current.Subject) {
 		return pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
 	}
-	page := pages.Apps{Action: AppsPath, Open: openPath, Sessions: sessionsPath}
+	page := pages.Apps{Action: AppsPath, Staff: current.Kind == session.Staff, Open: openPath, Sessions: sessionsPath}
 	if r.Method == http.MethodPost {
 		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 			return err

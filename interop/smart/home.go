@@ -51,6 +51,9 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, c := range list {
+		if !s.Clients.Serves(c) { // one that waits for an approval, or is suspended
+			continue
+		}
 		page.Clients = append(page.Clients, pages.HomeClient{ID: c.ID, Name: c.Name, Kind: string(c.Kind), Scopes: c.Scopes, Rights: strings.Join(c.Rights, " ")})
 	}
 	return s.users.pages.Render(w, r, http.StatusOK, page, pages.Options{Binding: s.users.sessions.Browser(w, r)})

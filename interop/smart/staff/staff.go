@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -175,5 +174,5 @@ func (d *Directory) rename(ctx context.Context, in SignIn) error {
 // removed reports whether an error says that the resource to be changed is not there.
 func removed(err error) bool {
 	var refused *fhir.Error
-	return errors.Is(err, store.ErrNotFound) || errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusGone)
+	return errors.Is(err, store.ErrNotFound) || errors.As(err, &refused) && (refused.Status == 404 || refused.Status == 410)
 }

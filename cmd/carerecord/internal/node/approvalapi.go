@@ -41,6 +41,9 @@ type AppOfStaff struct {
 	// Approval is the last approval that was not withdrawn; nil for none. InForce: staff see no screen by it now.
 	Approval *clients.OrganisationApproval `json:"approval,omitempty"`
 	InForce  bool                          `json:"inForce"`
+	// AlwaysAsks: none of the app's redirects is certain to reach the app alone, as those to a program on the device, so staff always see
+	// the screen (SMART-222).
+	AlwaysAsks bool `json:"alwaysAsks,omitempty"`
 }
 
 func appOfStaff(c *clients.Client, organisation string, now time.Time) AppOfStaff {
@@ -52,6 +55,7 @@ func appOfStaff(c *clients.Client, organisation string, now time.Time) AppOfStaf
 	}
 	_, out.InForce = c.ApprovalOf(organisation, now)
 	out.InForce = out.InForce && c.Serves(now)
+	out.AlwaysAsks = !slices.ContainsFunc(c.RedirectURIs, c.Reached)
 	return out
 }
 

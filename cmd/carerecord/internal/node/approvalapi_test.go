@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/consent/audit"
+	"carerecord/interop/smart/clients"
 	"carerecord/consent/policy"
 	"carerecord/interop/smart/printed"
 )
@@ -86,4 +87,22 @@ func TestSMART220(t *testing.T) {
 	w.n.policy.Roles = slices.DeleteFunc(slices.Clone(roles), func(r policy.Role) bool { return r.Code == "app-administrator" })
 	ask("app-administrator", "GET", "/admin/apps", "", 403)
 	w.n.policy.Roles = roles
+}
+
+// TestAlwaysAsks: the list says of which apps staff always see the screen, whatever is approved (SMART-220, 222).
+func TestAlwaysAsks(t *testing.T) {
+	for name, c := range map[string]struct {
+		client clients.Client
+		want   bool
+	}{
+		"a public app on the web":     {clients.Client{Kind: clients.Public, RedirectURIs: []string{"https://app.example/back"}}, false},
+		"a public app on the device":  {clients.Client{Kind: clients.Public, RedirectURIs: []string{"http://127.0.0.1/back", "org.example.app:/back"}}, true},
+		"one of both":                 {clients.Client{Kind: clients.Public, RedirectURIs: []string{"http://127.0.0.1/back", "https://app.example/back"}}, false},
+		"a confidential app":          {clients.Client{Kind: clients.Symmetric, RedirectURIs: []string{"http://localhost:1/back"}}, false},
+		"an app without any redirect": {clients.Client{Kind: clients.Symmetric}, true},
+	} {
+		if got := appOfStaff(&c.client, "XAC01", time.Now()).AlwaysAsks; got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
 }

@@ -8,14 +8,18 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/user"
 )
 
 // operatorHeader is the header that contains the name of the user who runs a command.
 const operatorHeader = "Carerecord-Operator"
 
-// operatorName returns the name of the user who runs this process.
+// operatorName returns the name of the user who runs this process; with sudo, of the user who runs sudo.
 func operatorName() string {
+	if behind := os.Getenv("SUDO_USER"); behind != "" {
+		return behind
+	}
 	u, err := user.Current()
 	if err != nil {
 		return "unknown"

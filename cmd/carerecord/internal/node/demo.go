@@ -131,14 +131,16 @@ func (n *Node) printWelcome(w io.Writer) error {
 	if site := n.cfg.exampleSite(); site != "" {
 		fmt.Fprintf(w, "In a browser: %s/ (people, clients, pages), %s (an app), %s (an EHR that launches it).\n", n.cfg.PublicURL, site+examples.StartPath, site+examples.EHRPath)
 	}
-	_, err := fmt.Fprintf(w, `The patient "patient" has the NHS number %s, the birth date %s and these Patients: %s.
-
+	if _, err := fmt.Fprintf(w, "The patient \"patient\" has the NHS number %s, the birth date %s and these Patients: %s.\n", patient.NHSNumber, patient.BirthDate, strings.Join(ids, ", ")); err != nil || n.cfg.printsTokens() != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, `
 Paste into another shell:
   export CARERECORD_STORE=%q
   export BASE=%s/fhir PATIENT=%s
   T=$(bin/carerecord token --user consultant --client demo-ehr)
   curl -s -H "Authorization: Bearer $T" "$BASE/Observation?patient=Patient/$PATIENT&_count=2"
 
-`, patient.NHSNumber, patient.BirthDate, strings.Join(ids, ", "), n.cfg.Address.text, n.cfg.PublicURL, ids[len(ids)-1])
+`, n.cfg.Address.text, n.cfg.PublicURL, ids[len(ids)-1])
 	return err
 }

@@ -27,6 +27,16 @@ func TestPrintedTokensOnLoopback(t *testing.T) {
 	}
 }
 
+// TestOperatorName: two people who run commands as the user of the server have names of their own (SMART-066).
+func TestOperatorName(t *testing.T) {
+	t.Setenv("SUDO_USER", "")
+	own := operatorName()
+	t.Setenv("SUDO_USER", "ann")
+	if got := operatorName(); got != "ann" || own == "" || own == "ann" {
+		t.Errorf("got %q with sudo, %q without", got, own)
+	}
+}
+
 // TestOnlyThisMachine: with --auth off a page whose name was pointed at this machine reads nothing (SMART-009). A server with
 // authorization answers under every name: its addresses come from the settings (SMART-002).
 func TestOnlyThisMachine(t *testing.T) {

@@ -18,7 +18,7 @@ func newAuthorization() *authorization {
 	counter := func(name, help, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	}
-	return &authorization{
+	a := &authorization{
 		issued:     counter("carerecord_tokens_issued_total", "Access tokens issued, by the grant type.", "grant"),
 		refused:    counter("carerecord_authorization_refusals_total", "Refusals of the authorization server, by reason.", "reason"),
 		alerts:     counter("carerecord_authorization_alerts_total", "Events that somebody should look at: a code or a refresh token was used twice, or several resources claim to be one user.", "alert"),
@@ -28,6 +28,18 @@ func newAuthorization() *authorization {
 		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "carerecord_upstream_seconds", Help: "Time of requests to identity providers.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}, []string{"outcome"}),
 	}
+	// Every series begins at 0, so that an alert on its growth sees the first event after a start.
+	for what, vec := range a.counters() {
+		for _, label := range labels(what) {
+			vec.WithLabelValues(label)
+		}
+	}
+	return a
+}
+
+// counters are the counters by what they count.
+func (a *authorization) counters() map[string]*prometheus.CounterVec {
+	return map[string]*prometheus.CounterVec{"issued": a.issued, "refused": a.refused, "alert": a.alerts, "sign-in": a.signIns, "session": a.sessions}
 }
 
 // labels are the values that a label may have.
@@ -57,8 +69,7 @@ func (m *Metrics) CountAuthorization(what, label string) {
 	if !slices.Contains(labels(what), label) {
 		label = "other"
 	}
-	counter := map[string]*prometheus.CounterVec{"issued": m.authorization.issued, "refused": m.authorization.refused, "alert": m.authorization.alerts, "sign-in": m.authorization.signIns,
-		"session": m.authorization.sessions}[what]
+	counter := m.authorization.counters()[what]
 	if counter != nil {
 		counter.WithLabelValues(label).Inc()
 	}

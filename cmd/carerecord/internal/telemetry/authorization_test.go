@@ -19,7 +19,7 @@ func TestAuthorizationMetrics(t *testing.T) {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for _, line := range []string{`carerecord_tokens_issued_total{grant="refresh_token"} 1`, `carerecord_authorization_refusals_total{reason="invalid_client"} 1`, `carerecord_authorization_refusals_total{reason="other"} 1`,
-		`carerecord_authorization_alerts_total{alert="code-reuse"} 1`, `carerecord_sign_ins_total{outcome="permit"} 1`, `carerecord_sessions_total{change="begun"} 1`, "carerecord_key_fetch_failures_total 1",
+		`carerecord_authorization_alerts_total{alert="code-reuse"} 1`, `carerecord_authorization_alerts_total{alert="identity-conflict"} 0`, `carerecord_sign_ins_total{outcome="permit"} 1`, `carerecord_sessions_total{change="begun"} 1`, "carerecord_key_fetch_failures_total 1",
 		`carerecord_upstream_seconds_count{outcome="answered"} 1`, `carerecord_upstream_seconds_count{outcome="failed"} 1`} {
 		if !strings.Contains(w.Body.String(), line+"\n") {
 			t.Errorf("SMART-497: the metrics lack %s", line)
