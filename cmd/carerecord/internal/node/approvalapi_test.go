@@ -11,8 +11,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/consent/audit"
-	"carerecord/interop/smart/clients"
 	"carerecord/consent/policy"
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/printed"
 )
 
