@@ -17,8 +17,8 @@ const operatorHeader = "Carerecord-Operator"
 
 // operatorName returns the name of the user who runs this process; with sudo, of the user who runs sudo.
 func operatorName() string {
-	if behind := os.Getenv("SUDO_USER"); behind != "" {
-		return behind
+	if person := os.Getenv("SUDO_USER"); person != "" {
+		return person
 	}
 	u, err := user.Current()
 	if err != nil {
