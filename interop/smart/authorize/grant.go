@@ -70,7 +70,7 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 		}
 		writes = append(writes, unchanged)
 	}
-	if err := e.Grants.EndOldest(ctx, g.User, g.Client, func(old *grants.Grant) ledger.Event {
+	if err := e.Grants.EndOldest(ctx, g.User, g.Client, d.repeats, func(old *grants.Grant) ledger.Event {
 		return old.Event("grant-end", event.Request, event.Client.Address)
 	}); err != nil {
 		return err

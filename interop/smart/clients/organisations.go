@@ -128,11 +128,11 @@ func (c *Client) removeApproval(organisation string) {
 	c.ByOrganisations = slices.DeleteFunc(slices.Clone(c.ByOrganisations), func(a OrganisationApproval) bool { return a.Organisation == organisation })
 }
 
-// permitsNoLess reports whether an approval permits everything that another one does.
+// permitsNoLess reports whether an approval permits everything that another one does, for as long.
 func (a OrganisationApproval) permitsNoLess(other OrganisationApproval) bool {
 	now, err := scopes.Stored(a.Scopes)
 	before, failed := scopes.Stored(other.Scopes)
-	return err == nil && failed == nil && a.Purpose == other.Purpose && now.Covers(before)
+	return err == nil && failed == nil && a.Purpose == other.Purpose && !a.Ends.Before(other.Ends) && now.Covers(before)
 }
 
 // stillApproved returns the approvals of another registration of the client that are within this one. The others end for good.

@@ -14,8 +14,8 @@ import (
 const MaxOfApp = 100
 
 // EndOldest ends the grants of a user and a client that have not been used for longest, so that there is room for one more. Grants that
-// were made by a decision on a page go last: others repeat it. event returns the audit event of the end of a grant.
-func (s *Store) EndOldest(ctx context.Context, user, client string, event func(*Grant) ledger.Event) error {
+// were made by a decision on a page go last: others repeat it. The grant keep, "" for none, stays. event returns the audit event of the end of a grant.
+func (s *Store) EndOldest(ctx context.Context, user, client, keep string, event func(*Grant) ledger.Event) error {
 	all, err := s.OfUser(ctx, user)
 	if err != nil {
 		return err
@@ -25,6 +25,9 @@ func (s *Store) EndOldest(ctx context.Context, user, client string, event func(*
 		return cmp.Or(cmp.Compare(byPage(a), byPage(b)), a.lastSeen().Compare(b.lastSeen()))
 	})
 	for _, g := range all[:max(0, len(all)+1-MaxOfApp)] {
+		if g.ID == keep {
+			continue
+		}
 		if err := s.End(ctx, g.ID, event(&g.Grant), "the user has more recent grants of the app"); err != nil {
 			return err
 		}

@@ -46,5 +46,5 @@ func (n *Node) listenAdmin(address string, secured *tls.Config) (stop func(), er
 func (n *Node) adminHandler(metrics http.Handler) http.Handler {
 	open := n.healthRoutes()
 	open["GET /metrics"] = metrics.ServeHTTP
-	return open.before(n.onlyProxies(n.onlyThisMachine(n.lease.require(n.operatorHandler()))))
+	return n.onlyHTTPS(open.before(n.onlyProxies(throughProxies(n.cfg.TrustedProxies, n.onlyThisMachine(n.lease.require(n.operatorHandler()))))))
 }

@@ -250,7 +250,7 @@ func (n *Node) Handler() http.Handler {
 		}
 		fhir.ServeHTTP(w, q)
 	}))
-	return n.onlyProxies(throughProxies(n.cfg.TrustedProxies, n.onlyHTTPS(n.healthRoutes().before(n.onlyThisMachine(n.withExamples(served))))))
+	return n.onlyHTTPS(n.onlyProxies(throughProxies(n.cfg.TrustedProxies, n.healthRoutes().before(n.onlyThisMachine(n.withExamples(served))))))
 }
 
 // onlyHTTPS tells browsers of a site with https to use nothing else for a year (SMART-005).

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/cmd/carerecord/internal/telemetry"
 	"carerecord/consent/audit/audittest"
 	"carerecord/interop/smart/printed"
 )
@@ -141,6 +142,11 @@ func TestTransportSecurity(t *testing.T) {
 			n.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 			if got := w.Header().Get("Strict-Transport-Security"); got != want {
 				t.Errorf("SMART-005: %s of %s: got %q, want %q", path, url, got, want)
+			}
+			w = httptest.NewRecorder()
+			n.adminHandler(telemetry.NewMetrics().Handler()).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if got := w.Header().Get("Strict-Transport-Security"); got != want {
+				t.Errorf("SMART-005: %s of %s on the address of operators: got %q, want %q", path, url, got, want)
 			}
 		}
 		n.Close()

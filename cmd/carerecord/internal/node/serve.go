@@ -90,7 +90,7 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, cfg *ServeConfi
 	defer n.keepNotices(background)()
 	defer n.keepKeys(background, cfg.KeyLife)()
 	defer stop()
-	server := &http.Server{Handler: n.lease.require(n.Handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	server := &http.Server{Handler: n.onlyHTTPS(n.lease.require(n.Handler())), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		WriteTimeout: n.cfg.Limits.rest.BundleDeadline + lastBytes,
 		ErrorLog:     slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	done := make(chan error, 1)
