@@ -127,6 +127,35 @@ func TestForgedHeaders(t *testing.T) {
 	}
 }
 
+// TestOperatorsThroughProxy: the audit trail has the address of an operator behind a named proxy, not that of the proxy (SMART-005, T18).
+func TestOperatorsThroughProxy(t *testing.T) {
+	cfg := demoConfig(t, t.TempDir())
+	var err error
+	if cfg.TrustedProxies, err = ParseProxies([]string{"10.0.0.0/8"}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	token, _, err := n.smart.Printed.Issue(t.Context(), "test", printed.Request{User: "administrator", Client: "demo-admin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last := audittest.RecordsAfter(t, n.engine, 0)
+	q := httptest.NewRequest("GET", "/admin/clients", nil)
+	q.RemoteAddr = "10.0.0.7:9"
+	q.Header.Set(forwardedFor, "203.0.113.9")
+	q.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	n.adminHandler(telemetry.NewMetrics().Handler()).ServeHTTP(w, q)
+	records, _ := audittest.RecordsAfter(t, n.engine, last)
+	if w.Code != 200 || len(records) == 0 || records[len(records)-1].Client.Address != "203.0.113.9" {
+		t.Errorf("SMART-T18: got %d and the records %+v", w.Code, records)
+	}
+}
+
 // TestTransportSecurity: every answer of a site with https says that nothing else is to be used; one of a site without it does not
 // (SMART-005).
 func TestTransportSecurity(t *testing.T) {
