@@ -49,3 +49,25 @@ func TestShorterApproval(t *testing.T) {
 		t.Errorf("SMART-220: after a shorter approval the grant %+v is in force", g)
 	}
 }
+
+// TestApprovalOfAnotherApp: an approval is of the app as it was: one with another name, publisher, redirect or address of keys asks again
+// (SMART-220).
+func TestApprovalOfAnotherApp(t *testing.T) {
+	for what, change := range map[string]func(*clients.Client){
+		"name":      func(c *clients.Client) { c.Name = "Another app" },
+		"publisher": func(c *clients.Client) { c.Publisher = "Mallory" },
+		"redirect":  func(c *clients.Client) { c.RedirectURIs = []string{"https://evil.example/back"} },
+		"keys":      func(c *clients.Client) { c.KeysURL = "https://evil.example/keys" },
+		"":          func(c *clients.Client) { c.Contact = "support@app.example" },
+	} {
+		w := newWorld(t, nil, 1)
+		w.add("chart", clients.Client{Kind: clients.Asymmetric, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{redirect}, KeysURL: "https://app.example/keys"})
+		w.approve("chart", "T1", "user/Condition.rs")
+		w.changeClient("chart", change)
+		c, err := w.smart[0].Clients.Get(t.Context(), w.ids["chart"])
+		w.must(err)
+		if _, approved := c.ApprovalOf("T1", w.now); approved != (what == "") {
+			t.Errorf("SMART-220: after another %q the app is approved: %v", what, approved)
+		}
+	}
+}

@@ -23,8 +23,10 @@ func TestGrantsOfAnApp(t *testing.T) {
 		return all
 	}
 	decision := list()[0].Grant
+	w.now = w.now.Add(time.Second)
+	used := w.exchange("app", sentBack(t, b.ask("app", scope)).Get("code")) // repeats the decision, before all others
 	var ids []string
-	for range grants.MaxOfApp - 1 {
+	for range grants.MaxOfApp - 2 {
 		w.now = w.now.Add(time.Second)
 		g := decision
 		g.ID, g.Decision, g.Made = grants.NewID(), grants.RepeatOf(decision.ID), w.now
@@ -47,6 +49,9 @@ func TestGrantsOfAnApp(t *testing.T) {
 	}
 	if !w.audited("grant-end", "grant/"+ids[0]) {
 		t.Error("SMART-494: the end of the oldest grant is not in the audit trail")
+	}
+	if got := w.token("app", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {used.str("refresh_token")}}); got.code != 200 {
+		t.Errorf("a device in use was displaced by authorizations of which no token was taken: got %s", got.text)
 	}
 	if got := w.token("app", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.str("refresh_token")}}); got.code != 200 {
 		t.Errorf("the first device: got %s", got.text)

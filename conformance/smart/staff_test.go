@@ -294,3 +294,34 @@ func TestSMART383(t *testing.T) {
 		t.Errorf("SMART-443: two roles with one id: got %v", back)
 	}
 }
+
+// TestSMART442Changed: a Practitioner that its source has changed since it was made is left alone: it may be somebody else's by now.
+func TestSMART442Changed(t *testing.T) {
+	w, directories := newStaffWorld(t, 1)
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nurse")))
+	token := w.exchange("clinical", w.browser().journey("clinical", "user/*.rs", "doctor", "").Get("code")).str("access_token")
+	id := ""
+	for _, one := range w.all(token, "Practitioner") {
+		if one.Get("identifier.0.value").Str == "900000000103" {
+			id = one.Get("id").Str
+		}
+	}
+	feed, _, err := w.smart[0].Printed.Issue(t.Context(), "test", printed.Request{Client: "feed"})
+	w.must(err)
+	for what, body := range map[string]string{
+		"another number": `"identifier":[{"system":"https://fhir.nhs.uk/Id/sds-user-id","value":"900000000777"}],"name":[{"text":"Nurse"}]`,
+		"another name":   `"identifier":[{"system":"https://fhir.nhs.uk/Id/sds-user-id","value":"900000000103"}],"name":[{"family":"Patel","given":["Asha"]}]`,
+	} {
+		r := w.request("PUT", base+"/Practitioner/"+id, `{"resourceType":"Practitioner","id":"`+id+`",`+body+`}`)
+		r.Header.Set("Authorization", "Bearer "+feed)
+		r.Header.Set("Content-Type", "application/fhir+json")
+		if got := w.do(r); got.Code != 200 {
+			t.Fatalf("SMART-442: %s: got %d %s", what, got.Code, got.Body)
+		}
+		before := gjson.Parse(w.get(token, "Practitioner/"+id).text)
+		w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nora "+what)))
+		if got := gjson.Parse(w.get(token, "Practitioner/"+id).text); got.Get("meta.versionId").Str != before.Get("meta.versionId").Str {
+			t.Errorf("SMART-442: %s: got %s", what, got.Raw)
+		}
+	}
+}

@@ -79,7 +79,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if page.List, err = s.apps(r, list); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(list, func(g grants.Listed) bool { return g.Offline }) {
+	if r.Method != http.MethodHead && slices.ContainsFunc(list, func(g grants.Listed) bool { return g.Offline }) {
 		if err := s.users.reminders.Told(r.Context(), s.remindedEvent(r, current, "apps"), current.Account); err != nil {
 			return err
 		}

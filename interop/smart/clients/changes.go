@@ -89,7 +89,9 @@ func (r *Registry) Approve(ctx context.Context, who, id, digest string) (*Client
 			with.KeysSince = time.Time{}
 		}
 		with.Secrets, with.Made, with.NotBefore, with.Status = c.Secrets, c.Made, c.NotBefore, Active
-		with.ByOrganisations = with.stillApproved(c.ByOrganisations)
+		if with.sameApp(c) {
+			with.ByOrganisations = with.stillApproved(c.ByOrganisations)
+		}
 		with.Approved = append(c.Approved, Approval{By: who, At: r.Ledger.Now(), Digest: digest})
 		if c.Status == Suspended {
 			with.Status = Suspended

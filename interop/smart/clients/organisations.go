@@ -135,6 +135,12 @@ func (a OrganisationApproval) permitsNoLess(other OrganisationApproval) bool {
 	return err == nil && failed == nil && a.Purpose == other.Purpose && !a.Ends.Before(other.Ends) && now.Covers(before)
 }
 
+// sameApp reports whether a registration is of the app that an organisation has approved: by its name, its publisher, where it gets its
+// answers, and the address of its keys.
+func (c *Client) sameApp(before *Client) bool {
+	return c.Name == before.Name && c.Publisher == before.Publisher && c.KeysURL == before.KeysURL && slices.Equal(c.RedirectURIs, before.RedirectURIs)
+}
+
 // stillApproved returns the approvals of another registration of the client that are within this one. The others end for good.
 func (c *Client) stillApproved(list []OrganisationApproval) []OrganisationApproval {
 	return slices.DeleteFunc(slices.Clone(list), func(a OrganisationApproval) bool { return c.approvable(a) != nil })

@@ -14,7 +14,8 @@ import (
 const MaxOfApp = 100
 
 // EndOldest ends the grants of a user and a client that have not been used for longest, so that there is room for one more. Grants that
-// were made by a decision on a page go last: others repeat it. The grant keep, "" for none, stays. event returns the audit event of the end of a grant.
+// gave no token go first, since anybody can lead a browser to one more, and those that were made by a decision on a page last: others
+// repeat it. The grant keep, "" for none, stays. event returns the audit event of the end of a grant.
 func (s *Store) EndOldest(ctx context.Context, user, client, keep string, event func(*Grant) ledger.Event) error {
 	all, err := s.OfUser(ctx, user)
 	if err != nil {
@@ -22,7 +23,7 @@ func (s *Store) EndOldest(ctx context.Context, user, client, keep string, event 
 	}
 	all = slices.DeleteFunc(all, func(g Listed) bool { return g.Client != client })
 	slices.SortStableFunc(all, func(a, b Listed) int {
-		return cmp.Or(cmp.Compare(byPage(a), byPage(b)), a.lastSeen().Compare(b.lastSeen()))
+		return cmp.Or(cmp.Compare(redeemed(a), redeemed(b)), cmp.Compare(byPage(a), byPage(b)), a.lastSeen().Compare(b.lastSeen()))
 	})
 	for _, g := range all[:max(0, len(all)+1-MaxOfApp)] {
 		if g.ID == keep {
@@ -33,6 +34,14 @@ func (s *Store) EndOldest(ctx context.Context, user, client, keep string, event 
 		}
 	}
 	return nil
+}
+
+// redeemed is 1 for a grant of which a token was issued, else 0.
+func redeemed(g Listed) int {
+	if g.LastUsed.IsZero() {
+		return 0
+	}
+	return 1
 }
 
 // byPage is 1 for a grant that a person decided on a page, else 0.

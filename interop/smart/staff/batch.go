@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	"github.com/tidwall/gjson"
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
@@ -65,14 +68,21 @@ func (b *batch) create(typ string, body map[string]any) consent.Change {
 	return consent.Change{Kind: consent.ChangeCreate, Ref: store.Ref{Type: typ, ID: consent.NewID()}, Body: text}
 }
 
-// rename changes the name of a Practitioner.
-func (b *batch) rename(id string) {
+// errChanged: the Practitioner is not as it was made here.
+var errChanged = errors.New("the Practitioner was changed by its source")
+
+// rename changes the name of a Practitioner, if it still has the SDS user id of the person, and the name that was written here.
+func (b *batch) rename(id, before string) {
 	ref := store.Ref{Type: "Practitioner", ID: id}
 	b.renames = true
 	b.changes = append(b.changes, consent.Change{Kind: consent.ChangePatch, Ref: ref, Edit: func(body []byte) ([]byte, error) {
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(body, &members); err != nil {
 			return nil, fmt.Errorf("read a Practitioner: %w", err)
+		}
+		own := fmt.Sprintf(`#(system==%q)#.value`, record.SDSUserID)
+		if ids := gjson.GetBytes(body, "identifier."+own).Array(); len(ids) != 1 || ids[0].Str != b.in.Person.Subject || gjson.GetBytes(body, "name.#").Int() > 1 || gjson.GetBytes(body, "name.0.text").Str != before || gjson.GetBytes(body, "name.0.family").Exists() {
+			return nil, errChanged
 		}
 		name, err := json.Marshal(nameOf(b.in.Name))
 		if err != nil {

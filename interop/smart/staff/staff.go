@@ -161,18 +161,19 @@ func (d *Directory) rename(ctx context.Context, in SignIn) error {
 	if err != nil || known.Practitioner == "" || in.Name == "" || in.Name == known.Name || !d.Policy.Signed(known.Organisation) {
 		return err
 	}
+	before := known.Name
 	known.Name = in.Name
 	b := batch{directory: d, in: in, acting: policy.Person{Organisation: known.Organisation}}
-	b.rename(known.Practitioner)
+	b.rename(known.Practitioner, before)
 	err = b.commit(ctx, func() (store.StateWrite, error) { return write(known) })
 	if removed(err) {
-		return nil // by its source: it has no name any more
+		return nil // or changed, by its source: the name is the source's
 	}
 	return err
 }
 
-// removed reports whether an error says that the resource to be changed is not there.
+// removed reports whether an error says that the resource to be changed is not there, or is not as it was made here.
 func removed(err error) bool {
 	var refused *fhir.Error
-	return errors.Is(err, store.ErrNotFound) || errors.As(err, &refused) && (refused.Status == 404 || refused.Status == 410)
+	return errors.Is(err, errChanged) || errors.Is(err, store.ErrNotFound) || errors.As(err, &refused) && (refused.Status == 404 || refused.Status == 410)
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"carerecord/fhir"
 )
@@ -16,15 +17,26 @@ func (n *Node) onlyThisMachine(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if n.cfg.ownName(q.Host) {
+		if n.cfg.ownName(q.Host) && !n.foreignWrite(q) {
 			next.ServeHTTP(w, q)
 			return
 		}
 		w.Header().Set("Content-Type", "application/fhir+json")
 		w.WriteHeader(http.StatusMisdirectedRequest)
 		_, _ = w.Write(fhir.Outcome([]fhir.Issue{{Code: "forbidden", // the client may have closed the connection
-			Text: "With --auth off requests are answered for localhost, for loopback addresses and for the host of --public-url only: see the header Host."}}))
+			Text: "With --auth off requests are answered for localhost, for loopback addresses and for the host of --public-url only, and writes of web pages for those of --origin: see the headers Host and Origin."}}))
 	})
+}
+
+// foreignWrite reports whether a request may change something and comes from a web page of another origin than those of the settings. A
+// browser sends some writes without asking first.
+func (n *Node) foreignWrite(q *http.Request) bool {
+	origin := q.Header.Get("Origin")
+	if origin == "" || q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodOptions || slices.Contains(n.cfg.Origins, origin) {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || !n.cfg.ownName(u.Host)
 }
 
 // ownName reports whether the header Host of a request is a name of this machine, or that of the site.

@@ -3,6 +3,7 @@ package node
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"carerecord/cmd/carerecord/internal/telemetry"
@@ -57,6 +58,19 @@ func TestOnlyThisMachine(t *testing.T) {
 				if refused := w.Code == http.StatusMisdirectedRequest; refused != (auth == AuthOff && !own) {
 					t.Errorf("auth %v, %s, Host %q: got %d %s", auth, name, host, w.Code, w.Body)
 				}
+			}
+		}
+		for origin, own := range map[string]bool{"": true, "http://localhost:8080": true, "http://127.0.0.1": true, "https://evil.example": false, "null": false, "http://localhost.evil.example": false} {
+			q := httptest.NewRequest("POST", "/fhir/Binary", strings.NewReader("x"))
+			q.Host = "127.0.0.1"
+			q.Header.Set("Content-Type", "text/plain")
+			if origin != "" {
+				q.Header.Set("Origin", origin)
+			}
+			w := httptest.NewRecorder()
+			n.Handler().ServeHTTP(w, q)
+			if refused := w.Code == http.StatusMisdirectedRequest; refused != (auth == AuthOff && !own) {
+				t.Errorf("auth %v, a write from %q: got %d %s", auth, origin, w.Code, w.Body)
 			}
 		}
 		if err := n.Close(); err != nil {
