@@ -2,6 +2,7 @@ package smart
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -54,14 +55,24 @@ func TestSMART147(t *testing.T) {
 // put stores a resource as the source system of T1.
 func (w *world) put(typ, id, body string) {
 	w.Helper()
-	token, _, err := w.smart[0].Printed.Issue(w.Context(), "test", printed.Request{Client: "feed"})
-	w.must(err)
-	r := w.request("PUT", base+"/"+typ+"/t1."+id, `{"resourceType":"`+typ+`","id":"t1.`+id+`",`+body+`}`)
-	r.Header.Set("Content-Type", "application/fhir+json")
-	r.Header.Set("Authorization", "Bearer "+token)
-	if a := w.do(r); a.Code >= 300 {
+	if a := w.send("PUT", "feed", typ+"/t1."+id, body); a.Code >= 300 {
 		w.Fatalf("put %s/%s: %d %s", typ, id, a.Code, a.Body)
 	}
+}
+
+// send sends a request about a resource as a source system. The body is without the members that the address gives.
+func (w *world) send(method, feed, address, body string) *httptest.ResponseRecorder {
+	w.Helper()
+	token, _, err := w.smart[0].Printed.Issue(w.Context(), "test", printed.Request{Client: feed})
+	w.must(err)
+	typ, id, _ := strings.Cut(address, "/")
+	if body != "" {
+		body = `{"resourceType":"` + typ + `","id":"` + id + `",` + body + `}`
+	}
+	r := w.request(method, base+"/"+address, body)
+	r.Header.Set("Content-Type", "application/fhir+json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	return w.do(r)
 }
 
 // TestProxies: a proxy is refused with a page and uses no app, since there are no authorities yet (SMART-143, 258, 346, 383, 406). No

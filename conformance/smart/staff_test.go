@@ -14,7 +14,6 @@ import (
 	"carerecord/conformance/validate"
 	"carerecord/consent/policy"
 	"carerecord/interop/smart"
-	"carerecord/interop/smart/printed"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/session"
@@ -223,11 +222,7 @@ func TestSMART442Removed(t *testing.T) {
 			id = one.Get("id").Str
 		}
 	}
-	feed, _, err := w.smart[0].Printed.Issue(t.Context(), "test", printed.Request{Client: "feed"})
-	w.must(err)
-	r := w.request("DELETE", base+"/Practitioner/"+id, "")
-	r.Header.Set("Authorization", "Bearer "+feed)
-	if got := w.do(r); got.Code != 204 {
+	if got := w.send("DELETE", "feed", "Practitioner/"+id, ""); got.Code != 204 {
 		t.Fatalf("SMART-442: the source removes its Practitioner %q: got %d %s", id, got.Code, got.Body)
 	}
 	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nurse")))
@@ -235,6 +230,139 @@ func TestSMART442Removed(t *testing.T) {
 	a := w.exchange("clinical", w.browser().journey("clinical", "openid fhirUser user/*.rs", "nurse", "").Get("code"))
 	if got := claimsOf(t, a.str("id_token")); got.Get("fhirUser").Exists() || len(w.all(token, "Practitioner")) != 1 {
 		t.Errorf("SMART-384, 442: got %s and %d Practitioners", got.Raw, len(w.all(token, "Practitioner")))
+	}
+}
+
+// number is the identifier of a member of staff, and profileID that of a role, as members of a resource.
+func number(value string) string {
+	return `"identifier":[{"system":"` + sdsUserID + `","value":"` + value + `"}]`
+}
+func profileID(value string) string {
+	return `"identifier":[{"system":"` + roleProfile + `","value":"` + value + `"}]`
+}
+
+// TestSMART441: only organisations for which somebody works say who that is: another one neither becomes the user, nor gives a name, nor
+// keeps the user out. A resource that is not in use is nobody.
+func TestSMART441(t *testing.T) {
+	w, directories := newStaffWorld(t, 1)
+	w.profile("doctor", "T1", "R1", "555000000102")
+	w.profile("nurse", "T1", "R1", "555000000103")
+	plant := func(address, body string) {
+		t.Helper()
+		if got := w.send("PUT", "practice-feed", address, body); got.Code != 201 {
+			t.Fatalf("put %s: %d %s", address, got.Code, got.Body)
+		}
+	}
+	name := `,"name":[{"text":"Somebody Else"}]`
+	plant("Practitioner/g1.doctor", number("900000000102")+name)
+	plant("Practitioner/g1.nurse", number("900000000103")+name)
+	plant("Practitioner/g1.nurse2", number("900000000103")+name)
+	plant("PractitionerRole/g1.r", profileID("555000000103")+`,"practitioner":{"reference":"Practitioner/g1.nurse"}`)
+	for _, id := range []string{"o1", "o2"} {
+		plant("Organization/g1."+id, `"identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"T1"}],"name":"No trust"`)
+	}
+	claims := func(user string) gjson.Result {
+		t.Helper()
+		a := w.exchange("clinical", w.browser().journey("clinical", "openid fhirUser profile user/*.rs", user, "", prompt("consent")).Get("code"))
+		return claimsOf(t, a.str("id_token"))
+	}
+	if got := claims("doctor"); got.Get("fhirUser").Str != base+"/Practitioner/t1.doctor" || strings.Contains(got.Raw, "Somebody") {
+		t.Errorf("SMART-441: beside a Practitioner of another organisation: got %s", got.Raw)
+	}
+	got := claims("nurse")
+	if id := strings.TrimPrefix(got.Get("fhirUser").Str, base+"/Practitioner/"); id == "" || strings.HasPrefix(id, "g1.") || got.Get("name").Str != "nurse" {
+		t.Errorf("SMART-441: a Practitioner of another organisation instead of one: got %s", got.Raw)
+	}
+	made := 0
+	token := w.exchange("clinical", w.browser().journey("clinical", "user/*.rs", "doctor", "").Get("code")).str("access_token")
+	for _, role := range w.all(token, "PractitionerRole") {
+		if role.Get("id").Str != "g1.r" {
+			made++
+			if role.Get("organization.reference").Exists() {
+				t.Errorf("SMART-441: a role at an Organization that another organisation made: %s", role.Raw)
+			}
+		}
+	}
+	if made != 2 {
+		t.Errorf("SMART-442: %d roles were made, want those of the doctor and of the nurse", made)
+	}
+
+	// At another organisation for which the same person works, the one Practitioner counts.
+	w.put("Practitioner", "locum", number("900000000105"))
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("locum", "Lo Cum")))
+	locum := w.browser()
+	locum.ask("clinical", "openid fhirUser user/*.rs")
+	locum.inRole("locum", "G1 R3")
+	back := sentBack(t, locum.allow())
+	if got := claimsOf(t, w.exchange("clinical", back.Get("code")).str("id_token")); got.Get("fhirUser").Str != base+"/Practitioner/t1.locum" {
+		t.Errorf("SMART-441: at another organisation: got %s", got.Raw)
+	}
+
+	// One that is not in use is nobody, and no other is made beside it.
+	w.put("Practitioner", "doctor", number("900000000102")+`,"active":false`)
+	before := w.countOf("Practitioner")
+	if got := claims("doctor"); got.Get("fhirUser").Exists() || w.countOf("Practitioner") != before {
+		t.Errorf("SMART-441: a Practitioner that is not in use: got %s and %d Practitioners, %d before", got.Raw, w.countOf("Practitioner"), before)
+	}
+	w.put("Practitioner", "doctor2", number("900000000102")+`,"active":true`)
+	if got := claims("doctor"); got.Get("fhirUser").Str != base+"/Practitioner/t1.doctor2" {
+		t.Errorf("SMART-441: beside one that is not in use: got %s", got.Raw)
+	}
+	w.put("Practitioner", "doctor3", number("900000000102"))
+	if back := w.browser().journey("clinical", "openid fhirUser user/Condition.rs", "doctor", "", prompt("consent")); back.Get("error") != "access_denied" {
+		t.Errorf("SMART-443: two in use: got %v", back)
+	}
+}
+
+// TestSMART442Found: what was found at a sign-in, and not made, is not made either when its source removes it.
+func TestSMART442Found(t *testing.T) {
+	w, directories := newStaffWorld(t, 1)
+	w.profile("doctor", "T1", "R1", "555000000102")
+	w.put("PractitionerRole", "r", profileID("555000000102")+`,"practitioner":{"reference":"Practitioner/t1.doctor"}`)
+	in := w.signIn("doctor", "Doctor")
+	w.must(directories[0].SignedIn(t.Context(), in))
+	for _, address := range []string{"PractitionerRole/t1.r", "Practitioner/t1.doctor"} {
+		if got := w.send("DELETE", "feed", address, ""); got.Code != 204 {
+			t.Fatalf("remove %s: %d %s", address, got.Code, got.Body)
+		}
+		w.must(directories[0].SignedIn(t.Context(), in))
+		w.must(directories[0].SignedIn(t.Context(), w.signIn("doctor", "Another name")))
+	}
+	if got := [2]int{w.countOf("Practitioner"), w.countOf("PractitionerRole")}; got != [2]int{} {
+		t.Errorf("SMART-442: after the source has removed them: got %v Practitioners and roles", got)
+	}
+
+	// A role that was removed is not made again for a Practitioner who is there.
+	w.profile("nurse", "T1", "R1", "555000000103")
+	in = w.signIn("nurse", "Nurse")
+	w.must(directories[0].SignedIn(t.Context(), in))
+	token := w.exchange("clinical", w.browser().journey("clinical", "user/*.rs", "nurse", "").Get("code")).str("access_token")
+	role := w.all(token, "PractitionerRole")[0].Get("id").Str
+	if got := w.send("DELETE", "feed", "PractitionerRole/"+role, ""); got.Code != 204 {
+		t.Fatalf("remove the role %q: %d %s", role, got.Code, got.Body)
+	}
+	w.must(directories[0].SignedIn(t.Context(), in))
+	if n := w.countOf("PractitionerRole"); n != 0 {
+		t.Errorf("SMART-442: a role that its source removed was made again: %d", n)
+	}
+}
+
+// TestSMART442Moved: who leaves an organisation for another is a Practitioner there too.
+func TestSMART442Moved(t *testing.T) {
+	w, directories := newStaffWorld(t, 1)
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nurse")))
+	before := w.countOf("Practitioner")
+	in := w.signIn("nurse", "Nurse")
+	in.Person.Organisation, in.Person.Role = "G1", "R3"
+	for i := range w.policy.People {
+		if p := &w.policy.People[i]; p.User == "nurse" {
+			p.Organisation, p.Role = "G1", "R3"
+		}
+	}
+	w.must(directories[0].SignedIn(t.Context(), in))
+	w.must(directories[0].SignedIn(t.Context(), in))
+	if n := w.countOf("Practitioner"); n != before+1 {
+		t.Errorf("SMART-442: after a move to another organisation: %d Practitioners, %d before", n, before)
 	}
 }
 
@@ -306,16 +434,11 @@ func TestSMART442Changed(t *testing.T) {
 			id = one.Get("id").Str
 		}
 	}
-	feed, _, err := w.smart[0].Printed.Issue(t.Context(), "test", printed.Request{Client: "feed"})
-	w.must(err)
 	for what, body := range map[string]string{
 		"another number": `"identifier":[{"system":"https://fhir.nhs.uk/Id/sds-user-id","value":"900000000777"}],"name":[{"text":"Nurse"}]`,
 		"another name":   `"identifier":[{"system":"https://fhir.nhs.uk/Id/sds-user-id","value":"900000000103"}],"name":[{"family":"Patel","given":["Asha"]}]`,
 	} {
-		r := w.request("PUT", base+"/Practitioner/"+id, `{"resourceType":"Practitioner","id":"`+id+`",`+body+`}`)
-		r.Header.Set("Authorization", "Bearer "+feed)
-		r.Header.Set("Content-Type", "application/fhir+json")
-		if got := w.do(r); got.Code != 200 {
+		if got := w.send("PUT", "feed", "Practitioner/"+id, body); got.Code != 200 {
 			t.Fatalf("SMART-442: %s: got %d %s", what, got.Code, got.Body)
 		}
 		before := gjson.Parse(w.get(token, "Practitioner/"+id).text)

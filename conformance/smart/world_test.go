@@ -148,7 +148,8 @@ func region() *policy.Folder {
 		{User: "operator", Subject: "900000000302", Kind: "administrator", Role: "A2", Level: 3},
 		{User: "stranger", Subject: "nhs-login-2", Kind: "patient", Patient: "9990000034", Level: 9},
 	}
-	f.Clients = []policy.Client{{ID: "feed", Name: "Feed", Kind: "backend", Organisation: "T1", Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: "t1."}}
+	f.Clients = []policy.Client{{ID: "feed", Name: "Feed", Kind: "backend", Organisation: "T1", Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: "t1."},
+		{ID: "practice-feed", Name: "Feed of the practice", Kind: "backend", Organisation: "G1", Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: "g1."}}
 	return f
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tidwall/gjson"
 
@@ -39,28 +40,54 @@ func (r *Record) Self(ctx context.Context, u User, own Patient) (Self, error) {
 		}
 		return Self{"Patient/" + own.ID, own.Name}, nil
 	}
-	found, err := r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject)
-	if err != nil || found.Version == 0 {
+	found, err := r.Practitioner(ctx, u)
+	if err != nil || !found.Is() {
 		return Self{}, err
 	}
 	return Self{found.Ref.String(), nameOf(gjson.GetBytes(found.Body, "name"))}, nil
 }
 
-// RoleProfile returns the PractitionerRole with the role profile id of the role in which a member of staff acts, whatever it says; the
-// zero Doc for none that the user may see, ErrSeveral for several.
-func (r *Record) RoleProfile(ctx context.Context, u User) (store.Doc, error) {
+// Practitioner returns the Practitioner of a member of staff; the zero Doc for none that the user may see, ErrSeveral for several. That
+// of the organisation for which the user acts is the user; without one, that of another organisation for which the same person works.
+// No other organisation says who somebody is (SMART-441).
+func (r *Record) Practitioner(ctx context.Context, u User) (Found, error) {
+	found, err := r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, u.Person.Organisation)
+	if err != nil || found.Version != 0 {
+		return found, err
+	}
+	others := r.employers(u)
+	if len(others) == 0 {
+		return Found{}, nil
+	}
+	return r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, others...)
+}
+
+// employers returns the other organisations in which the user has a role.
+func (r *Record) employers(u User) (others []string) {
+	p, _ := r.Verifier.Policy.Person(u.Person.User)
+	for _, role := range p.AllRoles() {
+		if role.Organisation != u.Person.Organisation && !slices.Contains(others, role.Organisation) {
+			others = append(others, role.Organisation)
+		}
+	}
+	return others
+}
+
+// RoleProfile returns the PractitionerRole of the user's organisation with the role profile id of the role in which a member of staff acts,
+// whatever it says; the zero Doc for none that the user may see, ErrSeveral for several.
+func (r *Record) RoleProfile(ctx context.Context, u User) (Found, error) {
 	id := u.Person.RoleProfile()
 	if id == "" {
-		return store.Doc{}, nil
+		return Found{}, nil
 	}
-	return r.one(ctx, u, "PractitionerRole", SDSRoleProfileID, id)
+	return r.one(ctx, u, "PractitionerRole", SDSRoleProfileID, id, u.Person.Organisation)
 }
 
 // Role returns the relative reference of the PractitionerRole in which a member of staff acts (SMART-441): it has the role profile id and
 // the code of the role, and names the Practitioner and the organisation. It is "" for none, and ErrSeveral for several with the id.
 func (r *Record) Role(ctx context.Context, u User, self Self) (string, error) {
 	found, err := r.RoleProfile(ctx, u)
-	if err != nil || found.Version == 0 || self.Ref == "" {
+	if err != nil || !found.Is() || self.Ref == "" {
 		return "", err
 	}
 	body := gjson.ParseBytes(found.Body)
@@ -83,11 +110,11 @@ func (r *Record) Role(ctx context.Context, u User, self Self) (string, error) {
 	return found.Ref.String(), nil
 }
 
-// Organisation returns the relative reference of the one Organization with the ODS code of the user's organisation; "" for none, ErrSeveral
-// for several.
+// Organisation returns the relative reference of the one Organization with the ODS code of the user's organisation that this organisation
+// keeps; "" for none, ErrSeveral for several.
 func (r *Record) Organisation(ctx context.Context, u User) (string, error) {
-	found, err := r.one(ctx, u, "Organization", ODSCode, u.Person.Organisation)
-	if err != nil || found.Version == 0 {
+	found, err := r.one(ctx, u, "Organization", ODSCode, u.Person.Organisation, u.Person.Organisation)
+	if err != nil || !found.Is() {
 		return "", err
 	}
 	return found.Ref.String(), nil
@@ -101,31 +128,51 @@ func ignoreSeveral(err error) error {
 	return err
 }
 
-// one returns the resource of a type with an identifier that the user sees; the zero Doc for none, ErrSeveral for several.
-func (r *Record) one(ctx context.Context, u User, typ, system, value string) (found store.Doc, err error) {
+// Found is a resource of a person or an organisation; the zero Found is none.
+type Found struct {
+	store.Doc
+	Inactive bool // it is there, and its source says that it is not in use
+}
+
+// Is reports whether there is one in use.
+func (f Found) Is() bool { return f.Version != 0 && !f.Inactive }
+
+// one returns the resource of a type with an identifier that some organisations keep and that the user sees: the zero Found for none,
+// ErrSeveral for several in use. One that is not in use is found only where no other is.
+func (r *Record) one(ctx context.Context, u User, typ, system, value string, organisations ...string) (found Found, err error) {
 	where, err := r.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
 	if err != nil {
-		return store.Doc{}, fmt.Errorf("find a %s: %w", typ, err)
+		return Found{}, fmt.Errorf("find a %s: %w", typ, err)
+	}
+	var from store.Or
+	for _, o := range organisations {
+		from = append(from, store.Eq{Key: index.SourceKey(o)})
 	}
 	n := 0
 	err = r.read(ctx, u, typ, consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
-		n = 0 // of this snapshot
-		for d, err := range v.Scan(ctx, store.Query{Type: typ, Where: where}) {
+		n, found = 0, Found{} // of this snapshot
+		for d, err := range v.Scan(ctx, store.Query{Type: typ, Where: store.And{where, from}}) {
 			if err != nil {
 				return err
 			}
-			if n++; n > 1 {
-				return nil
+			one := Found{Doc: d, Inactive: gjson.GetBytes(d.Body, "active").Raw == "false"}
+			switch {
+			case !one.Inactive:
+				if n++; n > 1 {
+					return nil
+				}
+				found = one
+			case n == 0:
+				found = one
 			}
-			found = d
 		}
 		return nil
 	})
 	switch {
-	case err != nil || n == 0:
-		return store.Doc{}, hidden(err)
+	case err != nil:
+		return Found{}, hidden(err)
 	case n > 1:
-		return store.Doc{}, ErrSeveral
+		return Found{}, ErrSeveral
 	}
 	return found, nil
 }

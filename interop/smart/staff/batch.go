@@ -33,7 +33,7 @@ type batch struct {
 	err       error
 }
 
-// add creates a resource with an identifier that nothing may have yet, and returns its id.
+// add creates a resource with an identifier that nothing of the organisation may have yet, and returns its id.
 func (b *batch) add(typ, system, value string, body map[string]any) string {
 	ch := b.create(typ, body)
 	where, err := b.directory.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
@@ -41,7 +41,7 @@ func (b *batch) add(typ, system, value string, body map[string]any) string {
 		b.err = cmp.Or(b.err, fmt.Errorf("find a %s: %w", typ, err))
 		return ""
 	}
-	ch.Absent = where
+	ch.Absent = store.And{where, store.Eq{Key: index.SourceKey(b.acting.Organisation)}}
 	eq, ok := where.(store.Eq)
 	if !ok || !eq.Key.Driving() { // without a claim two sign-ins at once would make two
 		b.err = cmp.Or(b.err, fmt.Errorf("a %s is not found by its identifier", typ))

@@ -3,7 +3,8 @@
 // of the organisation for which the person acts; the name of a Practitioner that was made here follows the identity provider. Codes come
 // from the registered role and are never changed here.
 //
-// Whether a resource exists is asked as the person, so what is made depends on nothing that the person may not see. A value in State, found
-// by issuer and subject, names what was made: it is written in the same commit, so that of two sign-ins at once one makes it, and that what a
-// source has removed is not made again.
+// Whether a resource exists is asked as the person, and only organisations for which the person works say who the person is, so what is
+// made depends on nothing that the person may not see, and on no other organisation. A value in State, found by issuer and subject, names
+// what was made or found: it is written in the same commit, so that of two sign-ins at once one makes it, and that what a source has removed
+// is not made again.
 package staff

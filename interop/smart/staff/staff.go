@@ -42,15 +42,16 @@ type SignIn struct {
 	Address string
 }
 
-// made is what was made for an identity.
-type made struct {
+// known is what the record has, or had, of an identity. What was there once is never made again (SMART-442).
+type known struct {
 	Practitioner string            `json:"practitioner,omitempty"` // id
 	Organisation string            `json:"organisation,omitempty"` // its source, ODS code
+	Made         bool              `json:"made,omitempty"`         // it was made here, with the name
 	Name         string            `json:"name,omitempty"`
 	Roles        map[string]string `json:"roles,omitempty"` // ids of PractitionerRoles by role profile id
 }
 
-// prefix begins the State keys of what was made.
+// prefix begins the State keys of what is known.
 const prefix = "smart/staff/"
 
 // attempts is how often a commit is tried that conflicts with others.
@@ -104,68 +105,124 @@ func (d *Directory) key(u session.User) string {
 	return prefix + d.Secrets.Of(u.Issuer+"\x00"+u.Subject)
 }
 
-// read returns what was made for an identity, and the write that replaces it.
-func (d *Directory) read(ctx context.Context, u session.User) (made, func(made) (store.StateWrite, error), error) {
-	v, err := ledger.Read[made](ctx, d.State, d.key(u))
+// read returns what is known of an identity, and the write that replaces it.
+func (d *Directory) read(ctx context.Context, u session.User) (known, func(known) (store.StateWrite, error), error) {
+	v, err := ledger.Read[known](ctx, d.State, d.key(u))
 	if ledger.Missing(err) {
-		return made{}, func(m made) (store.StateWrite, error) { return ledger.New(d.key(u), m, time.Time{}) }, nil
+		return known{}, func(k known) (store.StateWrite, error) { return ledger.New(d.key(u), k, time.Time{}) }, nil
 	}
-	return v.Content, func(m made) (store.StateWrite, error) { v.Content = m; return v.Change(time.Time{}) }, err
+	return v.Content, func(k known) (store.StateWrite, error) { v.Content = k; return v.Change(time.Time{}) }, err
 }
 
-// ensure makes the resources that a person lacks in one role.
+// ensure makes the resources that a person lacks in one role, and remembers those that are there.
 func (d *Directory) ensure(ctx context.Context, in SignIn, acting policy.Person) error {
 	purposes := slices.DeleteFunc(policy.PurposesOfStaff(), func(purpose string) bool { return !d.Policy.PermitsPurpose(acting, purpose) })
 	if len(purposes) == 0 {
 		return nil
 	}
-	known, write, err := d.read(ctx, in.User)
+	before, write, err := d.read(ctx, in.User)
 	if err != nil {
 		return err
 	}
 	u := record.User{Person: acting, Client: &clients.Client{ID: writer, Kind: clients.Symmetric, Purposes: purposes}, Purpose: purposes[0]}
-	self, err := d.Record.Self(ctx, u, record.Patient{})
-	if errors.Is(err, record.ErrSeveral) || err == nil && self.Ref == "" && known.Practitioner != "" {
-		return nil // nobody is picked of several, and what was removed is not made again
+	b := batch{directory: d, in: in, acting: acting}
+	now := before
+	now.Roles = maps.Clone(before.Roles)
+	self, err := d.practitioner(ctx, u, &b, &now)
+	if err == nil && self != "" {
+		err = d.roleOf(ctx, u, &b, &now, self)
 	}
+	if err != nil || maps.Equal(now.Roles, before.Roles) && now.Practitioner == before.Practitioner {
+		return ignoreSeveral(err)
+	}
+	if b.err == nil && len(b.changes) == 0 {
+		return d.remember(ctx, now, write)
+	}
+	return b.commit(ctx, func() (store.StateWrite, error) { return write(now) })
+}
+
+// remember stores what is known, where nothing is to be made.
+func (d *Directory) remember(ctx context.Context, now known, write func(known) (store.StateWrite, error)) error {
+	w, err := write(now)
+	switch {
+	case err != nil:
+		return err
+	case !w.New:
+		return d.State.Swap(ctx, w.Key, w.Old, w.Value, w.Expires)
+	}
+	err = d.State.Insert(ctx, w.Key, w.Value, w.Expires)
+	if errors.Is(err, store.ErrExists) {
+		return store.ErrConflict // another sign-in was faster
+	}
+	return err
+}
+
+// ignoreSeveral returns nil for record.ErrSeveral: nobody is picked of several, and nothing is made.
+func ignoreSeveral(err error) error {
+	if errors.Is(err, record.ErrSeveral) {
+		return nil
+	}
+	return err
+}
+
+// practitioner returns the reference of the Practitioner of a person, which it makes if there never was one at an organisation of the
+// person; "" for none.
+func (d *Directory) practitioner(ctx context.Context, u record.User, b *batch, now *known) (string, error) {
+	found, err := d.Record.Practitioner(ctx, u)
+	switch {
+	case err != nil:
+		return "", err
+	case found.Version != 0:
+		if found.Ref.ID != now.Practitioner {
+			now.Practitioner, now.Organisation, now.Made, now.Name = found.Ref.ID, found.Source, false, ""
+		}
+		if found.Inactive {
+			return "", nil
+		}
+		return found.Ref.String(), nil
+	case now.Practitioner != "" && slices.ContainsFunc(b.in.Person.AllRoles(), func(r policy.RoleAt) bool { return r.Organisation == now.Organisation }):
+		return "", nil // its source has removed it
+	}
+	id := b.add(practitioner(b.in))
+	now.Practitioner, now.Organisation, now.Made, now.Name = id, u.Person.Organisation, true, b.in.Name
+	return "Practitioner/" + id, nil
+}
+
+// roleOf makes the PractitionerRole of a role with a role profile id, if there never was one.
+func (d *Directory) roleOf(ctx context.Context, u record.User, b *batch, now *known, self string) error {
+	profile := u.Person.RoleProfile()
+	if profile == "" || now.Roles[profile] != "" {
+		return nil
+	}
+	role, err := d.Record.RoleProfile(ctx, u)
 	if err != nil {
+		return ignoreSeveral(err)
+	}
+	if now.Roles == nil {
+		now.Roles = map[string]string{}
+	}
+	if now.Roles[profile] = role.Ref.ID; role.Version != 0 {
+		return nil
+	}
+	organisation, err := d.Record.Organisation(ctx, u)
+	if err != nil && !errors.Is(err, record.ErrSeveral) {
 		return err
 	}
-	b := batch{directory: d, in: in, acting: acting}
-	if self.Ref == "" {
-		id := b.add(practitioner(in))
-		self.Ref, known.Practitioner, known.Organisation, known.Name = "Practitioner/"+id, id, acting.Organisation, in.Name
-	}
-	if profile := acting.RoleProfile(); profile != "" && known.Roles[profile] == "" {
-		role, err := d.Record.RoleProfile(ctx, u)
-		if err != nil && !errors.Is(err, record.ErrSeveral) {
-			return err
-		}
-		if err == nil && role.Version == 0 {
-			organisation, err := d.Record.Organisation(ctx, u)
-			if err != nil && !errors.Is(err, record.ErrSeveral) {
-				return err
-			}
-			if known.Roles = maps.Clone(known.Roles); known.Roles == nil {
-				known.Roles = map[string]string{}
-			}
-			known.Roles[profile] = b.add(d.role(acting, self.Ref, organisation))
-		}
-	}
-	return b.commit(ctx, func() (store.StateWrite, error) { return write(known) })
+	now.Roles[profile] = b.add(d.role(u.Person, self, organisation))
+	return nil
 }
 
 // rename gives a Practitioner that was made here the name that the issuer says now.
 func (d *Directory) rename(ctx context.Context, in SignIn) error {
-	known, write, err := d.read(ctx, in.User)
-	if err != nil || known.Practitioner == "" || in.Name == "" || in.Name == known.Name || !d.Policy.Signed(known.Organisation) {
+	k, write, err := d.read(ctx, in.User)
+	if err != nil || !k.Made || in.Name == "" || in.Name == k.Name || !d.Policy.Signed(k.Organisation) {
 		return err
 	}
-	before := known.Name
-	known.Name = in.Name
-	b := batch{directory: d, in: in, acting: policy.Person{Organisation: known.Organisation}}
-	b.rename(known.Practitioner, before)
-	err = b.commit(ctx, func() (store.StateWrite, error) { return write(known) })
+	before := k.Name
+	k.Name = in.Name
+	b := batch{directory: d, in: in, acting: policy.Person{Organisation: k.Organisation}}
+	b.rename(k.Practitioner, before)
+	err = b.commit(ctx, func() (store.StateWrite, error) { return write(k) })
 	if removed(err) {
 		return nil // or changed, by its source: the name is the source's
 	}
