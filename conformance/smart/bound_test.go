@@ -1,13 +1,58 @@
 package smart
 
 import (
+	"context"
+	"iter"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"carerecord/interop/smart"
 	"carerecord/interop/smart/grants"
 	"carerecord/store"
+	"carerecord/store/storetest"
 )
+
+// countedState counts how often the values with a prefix are listed.
+type countedState struct {
+	store.State
+	prefix string
+	n      atomic.Int64
+}
+
+func (s *countedState) Values(ctx context.Context, prefix string) iter.Seq2[store.StateValue, error] {
+	if strings.HasPrefix(prefix, s.prefix) {
+		s.n.Add(1)
+	}
+	return s.State.Values(ctx, prefix)
+}
+
+// TestGrantsAreListedOnce: a request of an authorization reads the grants of its user at most once: each reading costs as much as there are
+// grants.
+func TestGrantsAreListedOnce(t *testing.T) {
+	counted := &countedState{prefix: "smart/user-grant/"}
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) {
+		counted.State = c.State
+		c.State = counted
+	})
+	const scope = "launch/patient patient/Condition.rs offline_access"
+	listed := func(what string, f func() string) (location string) {
+		t.Helper()
+		before := counted.n.Load()
+		location = f()
+		if n := counted.n.Load() - before; n != 1 {
+			t.Errorf("%s: the grants were listed %d times", what, n)
+		}
+		return location
+	}
+	b := w.browser()
+	b.journey("app", scope, "ann", "")
+	sentBack(t, listed("an authorization that repeats a decision", func() string { return b.ask("app", scope) }))
+	b.ask("app", scope, prompt("consent"))
+	sentBack(t, listed("a decision", b.allow))
+}
 
 // TestGrantsOfAnApp: a user has at most a hundred grants of one app. One more ends the one that was not used for longest, and of those
 // that repeat a decision before the decision itself (SMART-222, 347).

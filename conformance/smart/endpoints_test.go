@@ -124,6 +124,28 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
+// TestMethodsOfPages: a page answers GET and HEAD, a form POST, and other methods do nothing.
+func TestMethodsOfPages(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browser()
+	b.journey("app", "patient/*.rs offline_access", "ann", "")
+	for _, path := range []string{"/", "/my/apps", "/my/apps/open", "/my/apps/open/x", "/my/apps/reminder", "/my/apps/sign-in", "/my/sessions", "/my/sessions/reminder", "/my/sign-out", "/developers", "/developers/texts", "/browse/",
+		"/pages/logos/x.png", "/oauth/authorize", "/oauth/transaction/x/decision"} {
+		for _, method := range []string{"DELETE", "PUT", "PATCH", "OPTIONS", "QUERY"} {
+			b.follow(w.request(method, site+path, ""))
+			if b.page.code != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: got %d", method, path, b.page.code)
+			}
+		}
+	}
+	if w.audited("reminder", "page/apps") {
+		t.Error("SMART-224: a request that shows no page counts as the page of the apps")
+	}
+	if n := w.recorded("grant-end"); n != 0 {
+		t.Errorf("%d grants were ended", n)
+	}
+}
+
 // TestEndpointMistakes: requests that no endpoint takes (SMART-310, 480, 484).
 func TestEndpointMistakes(t *testing.T) {
 	w := newWorld(t, nil, 1)

@@ -108,6 +108,46 @@ func TestSMART430(t *testing.T) {
 	}
 }
 
+// TestRolesWithPurpose: of the roles of a person those are offered that have the purpose of use, and nobody chooses one that is refused
+// afterwards (SMART-203, 430).
+func TestRolesWithPurpose(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.rolePurposes("R3", "COC")
+	b := w.browser()
+	b.ask("clinical", "user/Condition.rs")
+	if b.signIn("locum"); has(b.forms(), "role") || !has(b.forms(), "decision") {
+		t.Fatalf("SMART-203: with one role that has the purpose: got %d at %s", b.page.code, b.at)
+	}
+	active, err := w.smart[0].Grants.Resolve(t.Context(), w.exchange("clinical", sentBack(t, b.allow()).Get("code")).str("access_token"))
+	if err != nil || active.Grant.Role != "R1" || active.Grant.Purpose != "TREAT" {
+		t.Errorf("SMART-430: got %+v (%v)", active.Grant, err)
+	}
+	w.rolePurposes("R1", "COC")
+	b = w.browser()
+	b.ask("clinical", "user/Condition.rs")
+	if back := sentBack(t, b.signIn("locum")); back.Get("error") != "access_denied" || !w.refusedFor("PURPOSE_REFUSED") {
+		t.Errorf("SMART-430: without a role that has the purpose: got %v", back)
+	}
+}
+
+// TestApprovedForAnotherPurpose: what an organisation approved for treatment is not approved for a launch with another purpose (SMART-220,
+// 430).
+func TestApprovedForAnotherPurpose(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.add("chart", clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT", "COC"}, RedirectURIs: []string{redirect}, LaunchURLs: []string{"https://app.example/launch"}})
+	w.rolePurposes("R1", "TREAT", "COC")
+	w.approve("chart", "T1", "launch user/Condition.rs")
+	token := w.backend("ehr", "__launch")
+	for purpose, page := range map[string]bool{"TREAT": false, "COC": true} {
+		handle := w.announce(token, map[string]any{"client_id": w.ids["chart"], "user": "doctor", "patient": "t1.ann", "purpose": purpose}).str("launch")
+		b := w.browser()
+		b.ask("chart", "launch user/Condition.rs", func(v url.Values) { v.Set("launch", handle) })
+		if location := b.signIn("doctor"); (location == "") != page || has(b.forms(), "decision") != page {
+			t.Errorf("SMART-220: a launch for %s: got %q and %d, want a page: %v", purpose, location, b.page.code, page)
+		}
+	}
+}
+
 // refusedFor reports whether the last refusal of an authorization has a reason in the audit trail.
 func (w *world) refusedFor(reason string) (is bool) {
 	w.Helper()

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"carerecord/interop/smart/clients"
 )
 
 // day sets the clock to some days after an instant.
@@ -59,6 +61,35 @@ func TestSMART224(t *testing.T) {
 	}
 	if !w.audited("reminder", "page/reminder") {
 		t.Error("SMART-224: the audit trail has no reminder")
+	}
+}
+
+// TestReminderOfApproved: the year begins with the first app with offline access, also where the organisation has approved the app and the
+// person saw no page (SMART-220, 224).
+func TestReminderOfApproved(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.add("chart", clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{redirect}, Offline: true})
+	w.approve("chart", "T1", "user/Condition.rs offline_access")
+	b, began := w.browser(), w.now
+	reminded := func() bool {
+		location := b.ask("chart", "user/Condition.rs offline_access")
+		if strings.Contains(b.at, "/sample-sign-in/") {
+			location = b.signIn("doctor")
+		}
+		if location == "" && !has(b.forms(), "reminder") {
+			t.Fatalf("SMART-220: got %d at %s", b.page.code, b.at)
+		}
+		return location == ""
+	}
+	for _, c := range []struct {
+		day  int
+		want bool
+	}{{0, false}, {1, false}, {364, false}, {365, true}} {
+		w.day(began, c.day)
+		w.approve("chart", "T1", "user/Condition.rs offline_access")
+		if got := reminded(); got != c.want {
+			t.Errorf("SMART-224: on day %d: got a reminder: %v, want %v", c.day, got, c.want)
+		}
 	}
 }
 

@@ -347,6 +347,19 @@ func TestSMART442Found(t *testing.T) {
 	}
 }
 
+// TestSMART442Left: an organisation that has left the agreement is the source of nothing more: neither a name nor a resource is written
+// (SMART-204).
+func TestSMART442Left(t *testing.T) {
+	w, directories := newStaffWorld(t, 1)
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Nurse")))
+	w.policy.Agreement.Organisations = []string{"G1"}
+	before := w.recorded("staff-rename") + w.recorded("staff-register")
+	w.must(directories[0].SignedIn(t.Context(), w.signIn("nurse", "Another name")))
+	if n := w.recorded("staff-rename") + w.recorded("staff-register"); n != before {
+		t.Errorf("SMART-204: after the organisation has left: %d writes", n-before)
+	}
+}
+
 // TestSMART442Moved: who leaves an organisation for another is a Practitioner there too.
 func TestSMART442Moved(t *testing.T) {
 	w, directories := newStaffWorld(t, 1)

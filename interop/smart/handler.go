@@ -91,9 +91,9 @@ func (s *Server) page(path string) http.Handler {
 	case path == "/oauth/sign-in-keys.json":
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:
-		return u.pages.Handle(s.serveApps)
+		return u.pages.Handle(withForm(s.serveApps))
 	case path == openPath, strings.HasPrefix(path, openPath+"/"):
-		return u.pages.Handle(s.serveOpen)
+		return u.pages.Handle(withForm(s.serveOpen))
 	case path == DevelopersPath:
 		return u.pages.Handle(s.serveDevelopers)
 	case path == TextsPath:
@@ -103,9 +103,9 @@ func (s *Server) page(path string) http.Handler {
 	case path == homePath:
 		return u.pages.Handle(s.serveHome)
 	case path == sessionsPath:
-		return u.pages.Handle(s.serveSessions)
+		return u.pages.Handle(withForm(s.serveSessions))
 	case path == SignOutPath:
-		return u.pages.Handle(s.serveSignOut)
+		return u.pages.Handle(withForm(s.serveSignOut))
 	case strings.HasPrefix(path, clients.LogoPath):
 		return u.pages.Handle(s.serveLogo)
 	case strings.HasPrefix(path, pages.Path):
@@ -117,6 +117,17 @@ func (s *Server) page(path string) http.Handler {
 		}
 	}
 	return nil
+}
+
+// withForm refuses methods other than those of a page and of its form.
+func withForm(page func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodPost:
+			return page(w, r)
+		}
+		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD, POST"}
+	}
 }
 
 // maxHeader is how many bytes the headers of a request may have (SMART-484).

@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -9,16 +10,18 @@ import (
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
+	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/session"
 )
 
-// reminder returns the apps of which the user of a session is to be reminded now; none for none (SMART-224).
-func (s *Server) reminder(r *http.Request, current *session.Session) ([]pages.App, error) {
+// reminder returns the apps of which the user of a session is to be reminded now; none for none (SMART-224). list returns the grants of
+// the user.
+func (s *Server) reminder(r *http.Request, current *session.Session, list func(context.Context) ([]grants.Listed, error)) ([]pages.App, error) {
 	if person, ok := s.cfg.Policy.Person(current.Account); !ok || !person.SignsInAs(current.Issuer, current.Subject) {
 		return nil, nil
 	}
-	due, err := s.users.reminders.Due(r.Context(), current.Account)
+	due, err := s.users.reminders.Due(r.Context(), current.Account, list)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +54,7 @@ func (s *Server) remindFirst(w http.ResponseWriter, r *http.Request, p ownPage) 
 	if err != nil {
 		return false, err
 	}
-	list, err := s.reminder(r, current)
+	list, err := s.reminder(r, current, func(ctx context.Context) ([]grants.Listed, error) { return s.Grants.OfUser(ctx, current.Account) })
 	if err != nil || len(list) == 0 {
 		return false, err
 	}
@@ -67,7 +70,7 @@ func (p ownPage) reminder() string { return strings.TrimSuffix(p.path, "/") + re
 func (s *Server) serveOwnReminder(path string) func(http.ResponseWriter, *http.Request) error {
 	for _, p := range ownPages() {
 		if p.reminder() == path {
-			return func(w http.ResponseWriter, r *http.Request) error { return s.remindedBefore(w, r, p) }
+			return withForm(func(w http.ResponseWriter, r *http.Request) error { return s.remindedBefore(w, r, p) })
 		}
 	}
 	return nil
@@ -75,9 +78,7 @@ func (s *Server) serveOwnReminder(path string) func(http.ResponseWriter, *http.R
 
 // remindedBefore takes the answer of the reminder before a page, and leads to the page.
 func (s *Server) remindedBefore(w http.ResponseWriter, r *http.Request, p ownPage) error {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead: // loaded again by its path, as after a change of the language
-	case http.MethodPost:
+	if r.Method == http.MethodPost { // else it is loaded again by its path, as after a change of the language
 		current, err := s.users.current(r)
 		if errors.Is(err, session.ErrNone) {
 			return &pages.Failure{Kind: pages.Forbidden, Retry: p.path, Err: err}
@@ -91,8 +92,6 @@ func (s *Server) remindedBefore(w http.ResponseWriter, r *http.Request, p ownPag
 		if err := s.reminded(r, current); err != nil {
 			return err
 		}
-	default:
-		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, HEAD, POST"}
 	}
 	seeOther(w, p.path)
 	return nil

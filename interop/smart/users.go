@@ -77,7 +77,7 @@ func (s *Server) openUsers() (err error) {
 	if err := s.openSampleIssuers(u); err != nil {
 		return err
 	}
-	u.reminders = &reminder.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets, Grants: s.Grants}
+	u.reminders = &reminder.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource}
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,

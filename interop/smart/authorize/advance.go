@@ -13,6 +13,7 @@ import (
 	"carerecord/fhir/r4"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
@@ -36,8 +37,19 @@ type progress struct {
 	patient    record.Patient     // in context; the zero Patient for none
 	encounters []record.Encounter // to choose from
 	roles      []policy.RoleAt    // to choose from; nil where the role is known
+	list       []grants.Listed    // of the person, once they are read
 	// form is the step whose form is posted and whose answer the further steps need; empty for none.
 	form string
+}
+
+// granted returns the function that lists the grants of the person, which it reads once in a request.
+func (p *progress) granted(e *Endpoint) func(context.Context) ([]grants.Listed, error) {
+	return func(ctx context.Context) (_ []grants.Listed, err error) {
+		if p.list == nil {
+			p.list, err = e.Grants.OfUser(ctx, p.person.User)
+		}
+		return p.list, err
+	}
 }
 
 // errAnswered: the step has written its answer: a page, or a redirect.

@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -42,9 +43,9 @@ type Endpoint struct {
 	Capabilities              capabilities.Set
 	StopPath                  string // of the page with the apps that have access
 	// Reminders keeps when people were told of apps with offline access. Reminder returns the apps of which the user of a session is to be
-	// reminded now, and Reminded takes the answer of its form (SMART-224).
+	// reminded now, of those in a list, and Reminded takes the answer of its form (SMART-224).
 	Reminders *reminder.Book
-	Reminder  func(*http.Request, *session.Session) ([]pages.App, error)
+	Reminder  func(_ *http.Request, _ *session.Session, list func(context.Context) ([]grants.Listed, error)) ([]pages.App, error)
 	Reminded  func(*http.Request, *session.Session) error
 }
 

@@ -70,13 +70,17 @@ func (e *Endpoint) grant(q *request, p *progress, set scopes.Set, d decision) er
 		}
 		writes = append(writes, unchanged)
 	}
-	if err := e.Grants.EndOldest(ctx, g.User, g.Client, d.repeats, func(old *grants.Grant) ledger.Event {
+	list, err := p.granted(e)(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.Grants.EndOldest(ctx, list, g.Client, d.repeats, func(old *grants.Grant) ledger.Event {
 		return old.Event("grant-end", event.Request, event.Client.Address)
 	}); err != nil {
 		return err
 	}
-	if g.Offline && d.by == "" {
-		first, err := e.Reminders.First(ctx, g.User)
+	if g.Offline {
+		first, err := e.Reminders.First(ctx, g.User, list)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 
 // remind shows once a year which apps can use the record while the person is away, before the transaction goes on (SMART-224).
 func (e *Endpoint) remind(q *request, p *progress) error {
-	list, err := e.Reminder(q.r, p.session)
+	list, err := e.Reminder(q.r, p.session, p.granted(e))
 	if err != nil || len(list) == 0 {
 		return err
 	}
@@ -21,5 +21,6 @@ func (e *Endpoint) postReminder(q *request, p *progress) error {
 	if err := e.Reminded(q.r, p.session); err != nil {
 		return err
 	}
+	p.list = nil // one may be stopped
 	return e.continueWith(q, p)
 }

@@ -15,7 +15,7 @@ func (e *Endpoint) earlier(q *request, p *progress) (*grants.Grant, scopes.Set, 
 	if has(p.t.Prompt, "consent") || !set.Useful() || !p.client.Reached(p.t.Redirect) {
 		return nil, set, nil
 	}
-	list, err := e.Grants.OfUser(q.r.Context(), p.person.User)
+	list, err := p.granted(e)(q.r.Context())
 	if err != nil {
 		return nil, set, err
 	}

@@ -28,6 +28,7 @@ func (e *Endpoint) role(q *request, p *progress) error {
 	if len(usable) == 0 {
 		return oauth.Refuse(oauth.AccessDenied, "The user may not use this app.").Because("no role at an organisation that has signed the agreement and may use the app")
 	}
+	usable = e.withPurpose(p, usable)
 	chosen := usable[0]
 	if len(usable) > 1 {
 		if chosen = p.t.Role; p.t.RoleOf != p.person.User || !slices.Contains(usable, chosen) {
@@ -36,6 +37,19 @@ func (e *Endpoint) role(q *request, p *progress) error {
 	}
 	p.person, _ = p.person.As(chosen)
 	return nil
+}
+
+// withPurpose returns the roles of a person that have the purpose of use; the first role if none has, which the next step refuses.
+func (e *Endpoint) withPurpose(p *progress, roles []policy.RoleAt) (out []policy.RoleAt) {
+	for _, r := range roles {
+		if acting, _ := p.person.As(r); e.Policy.PermitsPurpose(acting, p.purpose()) {
+			out = append(out, r)
+		}
+	}
+	if len(out) == 0 {
+		return roles[:1]
+	}
+	return out
 }
 
 // askRole shows the page of roles (SMART-203).

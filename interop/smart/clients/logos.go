@@ -41,12 +41,15 @@ func (r *Registry) LogoPath(c *Client) string {
 // has no client id, so it tells nobody which clients exist: a digest is known only from a page with the logo, or from the image. The image
 // of a proposal or of a suspended client is not served.
 func (r *Registry) Logo(ctx context.Context, digest string) ([]byte, error) {
+	if raw, err := hex.DecodeString(digest); err != nil || len(raw) != sha256.Size {
+		return nil, ErrUnknown
+	}
 	all, err := r.kept(ctx, &r.logos, func(c *Client) bool { return c.LogoDigest != "" })
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(all, func(c *Client) bool { return c.LogoDigest == digest && r.Serves(c) })
-	if i < 0 || digest == "" {
+	if i < 0 {
 		return nil, ErrUnknown
 	}
 	return all[i].Logo, nil

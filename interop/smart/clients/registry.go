@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"carerecord/consent/audit"
@@ -29,6 +30,7 @@ type Registry struct {
 	cache      decoded
 	origins    keptList
 	logos      keptList
+	images     sync.Mutex // held while an image is decoded, which may take tens of megabytes
 }
 
 // The errors of a Registry that a caller may tell apart.
@@ -167,7 +169,10 @@ func (r *Registry) sealAndCheck(c *Client) error {
 	if c.KeysDigest = ""; len(c.Keys) > 0 {
 		c.KeysDigest = digestOf(c.Keys)
 	}
-	return errors.Join(c.sealLogo(), r.Rules.Check(c))
+	r.images.Lock()
+	err := c.sealLogo()
+	r.images.Unlock()
+	return errors.Join(err, r.Rules.Check(c))
 }
 
 // eventOf is the event of a change of a client, with the values before, nil for none, and after.

@@ -13,15 +13,11 @@ import (
 // that repeats an earlier decision: without a bound the list of a user would grow for as long as offline access lasts.
 const MaxOfApp = 100
 
-// EndOldest ends the grants of a user and a client that have not been used for longest, so that there is room for one more. Grants that
+// EndOldest ends those of a user's grants of a client that have not been used for longest, so that there is room for one more. Grants that
 // gave no token go first, since anybody can lead a browser to one more, and those that were made by a decision on a page last: others
 // repeat it. The grant keep, "" for none, stays. event returns the audit event of the end of a grant.
-func (s *Store) EndOldest(ctx context.Context, user, client, keep string, event func(*Grant) ledger.Event) error {
-	all, err := s.OfUser(ctx, user)
-	if err != nil {
-		return err
-	}
-	all = slices.DeleteFunc(all, func(g Listed) bool { return g.Client != client })
+func (s *Store) EndOldest(ctx context.Context, all []Listed, client, keep string, event func(*Grant) ledger.Event) error {
+	all = slices.DeleteFunc(slices.Clone(all), func(g Listed) bool { return g.Client != client })
 	slices.SortStableFunc(all, func(a, b Listed) int {
 		return cmp.Or(cmp.Compare(redeemed(a), redeemed(b)), cmp.Compare(byPage(a), byPage(b)), a.lastSeen().Compare(b.lastSeen()))
 	})

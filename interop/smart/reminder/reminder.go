@@ -1,6 +1,6 @@
 // Package reminder remembers when a person was last told which apps can use the record while the person is away (SMART-224). A person is
-// told by a page of the reminder, by the page of the apps with access, and by the consent page on which the first of these apps was
-// allowed. A year later a reminder is due.
+// told by a page of the reminder and by the page of the apps with access; the first year begins with the first of these apps, which a
+// consent page or the organisation allowed. A year later a reminder is due.
 package reminder
 
 import (
@@ -32,7 +32,6 @@ type told struct {
 type Book struct {
 	Ledger  *ledger.Ledger
 	Secrets secret.Digester
-	Grants  *grants.Store
 }
 
 func (b *Book) key(user string) string { return StatePrefix + b.Secrets.Of(user) }
@@ -46,14 +45,15 @@ func (b *Book) last(ctx context.Context, user string) (time.Time, error) {
 	return v.Content.At, err
 }
 
-// Due returns the grants with offline access of a user who is to be reminded of them now; none if no reminder is due.
-func (b *Book) Due(ctx context.Context, user string) ([]grants.Listed, error) {
+// Due returns the grants with offline access of a user who is to be reminded of them now; none if no reminder is due. list returns the
+// grants of the user.
+func (b *Book) Due(ctx context.Context, user string, list func(context.Context) ([]grants.Listed, error)) ([]grants.Listed, error) {
 	last, err := b.last(ctx, user)
 	if err != nil || !last.IsZero() {
 		return nil, err
 	}
-	list, err := b.Grants.OfUser(ctx, user)
-	return slices.DeleteFunc(list, func(g grants.Listed) bool { return !g.Offline }), err
+	all, err := list(ctx)
+	return slices.DeleteFunc(slices.Clone(all), func(g grants.Listed) bool { return !g.Offline }), err
 }
 
 // Told notes that a user was told now, with the record of an event.
@@ -69,15 +69,11 @@ func (b *Book) Told(ctx context.Context, e ledger.Event, user string) error {
 	return b.Ledger.Write(ctx, e, w)
 }
 
-// First returns the write that begins the first year of a user who allows an app offline access on a page; none if it has begun, or if
-// a reminder is due. It belongs into the commit of the grant.
-func (b *Book) First(ctx context.Context, user string) ([]store.StateWrite, error) {
+// First returns the write that begins the first year of a user with the first app that gets offline access; none if it has begun, or if a
+// reminder is due. all are the grants of the user so far. It belongs into the commit of the grant.
+func (b *Book) First(ctx context.Context, user string, all []grants.Listed) ([]store.StateWrite, error) {
 	last, err := b.last(ctx, user)
-	if err != nil || !last.IsZero() {
-		return nil, err
-	}
-	due, err := b.Due(ctx, user)
-	if err != nil || len(due) > 0 {
+	if err != nil || !last.IsZero() || slices.ContainsFunc(all, func(g grants.Listed) bool { return g.Offline }) {
 		return nil, err
 	}
 	w, err := b.now(user)

@@ -3,6 +3,7 @@ package node
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -35,7 +36,8 @@ func (n *Node) listenAdmin(address string, secured *tls.Config) (stop func(), er
 		return float64(n.noticed.Load())
 	})
 	m.Flag("carerecord_held", "1 while this process is sure that no other process writes to the record.", n.lease.valid)
-	server := &http.Server{Handler: n.adminHandler(m.Handler()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	server := &http.Server{Handler: n.adminHandler(m.Handler()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	go server.Serve(l) // ends with Close
 	n.log.Info("metrics", "at", scheme+"://"+l.Addr().String()+"/metrics")
 	return func() { server.Close() }, nil

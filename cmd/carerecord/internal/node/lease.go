@@ -36,7 +36,7 @@ var errLeaseLate = errors.New("the lease was not renewed in time")
 // lock of its folder, so its lease always holds. A MongoDB record has a stored lease, which is
 // renewed until release.
 type lease struct {
-	stored *mongo.Lease // nil for a Pebble store
+	stored storedLease // nil for a Pebble store
 	life   time.Duration
 	lost   chan struct{} // closed when another process has the lease
 	stop   func()
@@ -48,7 +48,13 @@ type lease struct {
 	renewed time.Time // start of the last successful renewal
 }
 
-func newLease(stored *mongo.Lease, life time.Duration) *lease {
+// storedLease is a lease in a MongoDB database.
+type storedLease interface {
+	Renew(ctx context.Context) error
+	Release(ctx context.Context) error
+}
+
+func newLease(stored storedLease, life time.Duration) *lease {
 	l := &lease{stored: stored, life: life, lost: make(chan struct{}), done: make(chan struct{}), stop: func() {}}
 	if stored == nil {
 		close(l.done)
@@ -92,7 +98,11 @@ func acquireLease(ctx context.Context, e store.Engine, cfg Config) (*lease, erro
 	l.clock.timeout = life / (2 * renewals)
 	renewing, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
-	go l.renew(renewing, cfg.Log) // ends with release or with the loss
+	tick := time.NewTicker(life / renewals)
+	go func() { // ends with release or with the loss
+		defer tick.Stop()
+		l.renew(renewing, tick.C, cfg.Log)
+	}()
 	return l, nil
 }
 
@@ -100,16 +110,14 @@ func acquireLease(ctx context.Context, e store.Engine, cfg Config) (*lease, erro
 // suspended. Leases are compared by the wall clock.
 func wallClock() time.Time { return time.Now().Round(0) }
 
-// renew renews the lease until it is stopped or the lease is lost.
-func (l *lease) renew(ctx context.Context, log *slog.Logger) {
+// renew renews the lease at each tick until it is stopped or the lease is lost.
+func (l *lease) renew(ctx context.Context, tick <-chan time.Time, log *slog.Logger) {
 	defer close(l.done)
-	tick := time.NewTicker(l.life / renewals)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 		began := wallClock()
 		once, cancel := context.WithTimeout(ctx, l.life/renewals)

@@ -45,7 +45,7 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 	if cfg.PublicURL == "" {
 		cfg.PublicURL = scheme + "://" + listener.Addr().String()
 	}
-	cfg.OnlyProxies = cfg.tls == nil && (!Loopback(cfg.Listen) || cfg.Admin != "" && !Loopback(cfg.Admin))
+	cfg.OnlyProxies = cfg.open()
 	if cfg.observers, err = newObservers(ctx, cfg.Log, cfg.Admin != ""); err != nil {
 		return err
 	}
@@ -66,6 +66,11 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 		}
 	}
 	return n.serve(ctx, listener, &cfg)
+}
+
+// open reports whether other machines reach an address without TLS.
+func (cfg *ServeConfig) open() bool {
+	return cfg.tls == nil && (!Loopback(cfg.Listen) || cfg.Admin != "" && !Loopback(cfg.Admin))
 }
 
 // lastBytes is how long after the longest deadline a client may take to read its answer (LIM-009).
