@@ -133,7 +133,7 @@ func (w *world) hostile() []hostile {
 		}, 400, true},
 		{"launches with tokens that nobody has", func(_ int, from func(*http.Request)) answer {
 			return w.post("/oauth/launch", nil, from, bearer(random(secret.AccessToken)))
-		}, 401, false},
+		}, 401, true},
 		{"authorization of random clients", get("/oauth/authorize?client_id=app-%n"), 400, false},
 		{"callbacks of sign-ins that nobody began", get("/oauth/callback/sample-staff?state=x%n&code=x"), 400, true},
 		{"logout tokens", at("/oauth/logout/sample-staff", url.Values{"logout_token": {"x"}}), 400, true},

@@ -11,6 +11,7 @@ import (
 
 	"carerecord/consent/audit"
 	"carerecord/interop/smart"
+	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/secret"
 	"carerecord/store/storetest"
 )
@@ -139,5 +140,120 @@ func TestSMART482First(t *testing.T) {
 		if within := n < 3; got.code != map[bool]int{true: 401, false: 429}[within] || strings.Contains(calls, "lookup") != within {
 			t.Errorf("SMART-482: request %d: got %d with the calls %q", n+1, got.code, calls)
 		}
+	}
+}
+
+// TestSMART494Launches: each refused launch has an audit record with the launcher, the app and the Patient that was named, for an unknown
+// patient as for a hidden one (SMART-120, 127, 494).
+func TestSMART494Launches(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.put("Patient", "secret", `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"identifier":[{"system":"`+nhs+`","value":"9990000042"}],"birthDate":"1960-01-02"`)
+	token, plain := w.backend("ehr", "__launch"), w.backend("loader", "system/*.rs")
+	announce := func(token string, change ...any) func() answer {
+		body := map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob"}
+		for i := 0; i < len(change); i += 2 {
+			body[change[i].(string)] = change[i+1]
+		}
+		return func() answer { return w.announce(token, body) }
+	}
+	byEHR := func(of, detail string) audit.Record {
+		return refusedRecord("launch-refused", of, "client", w.ids["ehr"], "invalid_request", detail)
+	}
+	app := "client/" + w.ids["clinical"]
+	const unseen = "the launch is not consistent: the patient is not visible to the user"
+	w.checkRefusals("SMART-494", []refusal{
+		{"a token that nobody has", announce(secret.New(secret.AccessToken)), 401, refusedRecord("launch-refused", "endpoint/launch", "nobody", "", "invalid_token", "a token that is not active")},
+		{"a token without the right", announce(plain), 401, refusedRecord("launch-refused", "endpoint/launch", "client", w.ids["loader"], "invalid_token", "a token without the right")},
+		{"a member that nobody knows", announce(token, "hunter", 1), 400, byEHR("endpoint/launch", "")},
+		{"an unknown app", announce(token, "client_id", "hunter2"), 422, byEHR("endpoint/launch", "an unknown client")},
+		{"a purpose of another kind", announce(token, "purpose", "PATRQT"), 422, byEHR(app, "")},
+		{"an unknown patient", announce(token, "patient", "t1.unknown"), 422, byEHR(app, unseen)},
+		{"a hidden patient", announce(token, "patient", "t1.secret"), 422, byEHR(app, unseen)},
+		{"another patient's encounter", announce(token, "encounter", "t1.ann-e"), 422, byEHR(app, "the launch is not consistent: the encounter is not the patient's")},
+		{"an unknown user", announce(token, "user", "hunter2"), 422, byEHR(app, "the launch is not consistent: the user is not one of the launcher's organisation, or has no role for the purpose")},
+	}, token, plain, "hunter", "9990000042")
+	var last uint64
+	for _, r := range w.records(&last) {
+		if r.Interaction == "launch-refused" && r.Decision.Detail == unseen && r.Named != "t1.unknown" && r.Named != "t1.secret" {
+			t.Errorf("SMART-494: the record of a refused launch names %q, want the Patient of the request", r.Named)
+		}
+	}
+}
+
+// TestSMART482Launches: an EHR that tries which patients exist is stopped: over its limit of refused launches every launch is refused, wherever it
+// comes from, and counted. Another EHR is served, and so is this one a minute later.
+func TestSMART482Launches(t *testing.T) {
+	const limit, sent = 5, 40
+	var counted audit.UnidentifiedLimiter
+	var writer *audit.Writer
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) {
+		c.Failures, c.Unidentified, writer = limit, &counted, c.Audit
+	})
+	w.changeClient("loader", func(c *clients.Client) { c.Rights = []string{clients.RightLaunch} })
+	token, others := w.backend("ehr", "__launch"), w.backend("loader", "__launch")
+	launch := func(token, patient string) answer {
+		return w.announce(token, map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": patient})
+	}
+	var last uint64
+	w.records(&last)
+	codes := map[int]int{}
+	for n := range sent {
+		codes[launch(token, fmt.Sprint("t1.unknown-", n)).code]++
+	}
+	if codes[422] != limit || codes[429] != sent-limit {
+		t.Errorf("SMART-482: got the answers %v, want %d of 422 and the others 429", codes, limit)
+	}
+	known := launch(token, "t1.bob")
+	if known.code != 429 || known.header.Get("Retry-After") == "" || known.str("launch") != "" {
+		t.Errorf("SMART-482: a patient who exists: got %d %s", known.code, known.text)
+	}
+	records := len(w.records(&last))
+	w.must(counted.Flush(t.Context(), writer, w.now))
+	for _, r := range w.records(&last) {
+		records += r.More
+	}
+	if records != sent+1 {
+		t.Errorf("SMART-494: records and counts have %d requests, want %d", records, sent+1)
+	}
+	if got := launch(others, "t1.bob"); got.code != 201 {
+		t.Errorf("SMART-483: another EHR: got %d %s", got.code, got.text)
+	}
+	w.now = w.now.Add(time.Minute)
+	if got := launch(token, "t1.bob"); got.code != 201 {
+		t.Errorf("SMART-482: a minute later: got %d %s", got.code, got.text)
+	}
+}
+
+// TestSMART127Names: the refusal of a launch names the member that is wrong where no record decides, and says nothing that may be a value.
+func TestSMART127Names(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	token := w.backend("ehr", "__launch")
+	for _, c := range []struct {
+		field  string
+		value  any
+		status int
+		want   string // in the description
+	}{
+		{"intent", "hunter2", 422, "intent is none that was agreed with the client."},
+		{"purpose", "PATRQT", 422, "purpose is none that the client is registered for."},
+		{"launch_url", "https://evil.example/hunter2", 422, "launch_url is none that is registered for the client."},
+		{"nhs_number", "hunter2", 400, "patient and nhs_number do not come together."},
+		{"extra_member", 1, 400, "There is no member extra_member."},
+		{"9990000018", 1, 400, "There is no such member."},
+		{"hunter2 \"\r\nx", 1, 400, "There is no such member."},
+		{strings.Repeat("hunter", 10), 1, 400, "There is no such member."},
+		{"encounter", 9990000018, 400, "The member encounter has the wrong type."},
+		{"fhirContext", []map[string]any{{"reference": "Condition/t1.bob-c", "extra": 1}}, 400, "fhirContext has no member extra in the standard."},
+		{"fhirContext", []map[string]any{{"reference": "Condition/t1.bob-c", "9990000018": 1}}, 400, "fhirContext has no such member in the standard."},
+	} {
+		body := map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob"}
+		body[c.field] = c.value
+		got := w.announce(token, body)
+		if got.code != c.status || got.str("error") != "invalid_request" || got.str("error_description") != c.want || strings.Contains(got.text, "hunter") {
+			t.Errorf("SMART-127: %s: got %d %s, want %d %q", c.field, got.code, got.text, c.status, c.want)
+		}
+	}
+	if strings.Contains(w.log.String(), "hunter") || strings.Contains(w.log.String(), annsNumber) {
+		t.Errorf("SMART-481, 495: the log has a value of a request: %s", w.log.String())
 	}
 }

@@ -110,8 +110,11 @@ func New(cfg Config) (*Server, error) {
 		s.Resource.Kept = resource.NewKept(cfg.Epoch)
 	}
 	s.Printed = &printed.Issuer{Grants: s.Grants, Clients: s.Clients, Policy: cfg.Policy, PersonKey: s.personKey}
+	failures := limits.New(cfg.Failures, cfg.Clock)
+	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address, Refusals: s.refusals,
+		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	if cfg.Demo {
-		if err := s.openUsers(); err != nil {
+		if err := s.openUsers(auth); err != nil {
 			return nil, err
 		}
 	}
@@ -119,9 +122,6 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	failures := limits.New(cfg.Failures, cfg.Clock)
-	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address, Refusals: s.refusals,
-		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
 	s.answers = oauth.Answers{Log: cfg.Log}
 	if s.users != nil {

@@ -31,7 +31,7 @@ const (
 	None      = ""
 	Basic     = "client_secret_basic"
 	Assertion = "private_key_jwt"
-	Bearer    = "bearer" // of the introspection endpoint alone: an access token of the client
+	Bearer    = "bearer" // of introspection and of the launch API alone: an access token of the client
 )
 
 // Result is an authenticated client, or a public one that named itself.

@@ -1,6 +1,7 @@
 package clientauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -61,6 +62,9 @@ type Attempt struct {
 	ID    string // of the request
 	Named Named
 	Event string // the name of the audit record of a refusal
+	// Of is what the request is about, as client/ID, and Patient the id of the Patient that it names, both for the audit record of a refusal.
+	// An empty Of is the endpoint.
+	Of, Patient string
 }
 
 // Named looks up the client of a request that names none itself, as that of a refresh token; it returns "" for none. The error is that of the
@@ -99,7 +103,7 @@ func (a *Authenticator) Refused(ctx context.Context, t Attempt, result Result, e
 	if refusal.Code == oauth.InvalidClient || refusal.Code == oauth.InvalidGrant {
 		a.Failures.Count(LimitName(t.Request, t.Form, address))
 	}
-	e := ledger.Event{Request: t.ID, Name: t.Event, Of: "endpoint/" + path.Base(t.URL.Path), Status: refusal.Status, Refused: refusal.Code, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address}}
+	e := ledger.Event{Request: t.ID, Name: t.Event, Of: cmp.Or(t.Of, "endpoint/"+path.Base(t.URL.Path)), Named: t.Patient, Status: refusal.Status, Refused: refusal.Code, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address}}
 	if refusal.Cause != nil {
 		e.Detail = refusal.Cause.Error()
 	}
