@@ -34,8 +34,9 @@ func TestSMART482Records(t *testing.T) {
 		c.Failures, c.Unidentified, writer = perClient, &counted, c.Audit
 	})
 	var last uint64
+	list := w.hostile()
 	w.records(&last)
-	for i, h := range w.hostile() {
+	for i, h := range list {
 		address := fmt.Sprintf("198.51.100.%d", i+1)
 		from := func(r *http.Request) { r.RemoteAddr = address + ":9" }
 		const sent = 100
@@ -121,10 +122,18 @@ func (w *world) hostile() []hostile {
 		{"revocation by random clients", at("/oauth/revoke", url.Values{"token": {"x"}}), 401, true},
 		{"introspection with tokens that nobody has", func(_ int, from func(*http.Request)) answer {
 			return w.post("/oauth/introspect", url.Values{"token": {"x"}}, from, bearer(random(secret.AccessToken)))
-		}, 401, false},
+		}, 401, true},
+		{"introspection by a public client", at("/oauth/introspect", url.Values{"token": {"x"}, "client_id": {w.ids["app"]}}), 401, true},
+		{"revocation of another client's token", at("/oauth/revoke", url.Values{"token": {w.backend("loader", "system/*.rs")}, "client_id": {w.ids["app"]}}), 400, true},
+		{"revocation without a token", at("/oauth/revoke", url.Values{"client_id": {w.ids["app"]}}), 400, true},
+		{"grant types that do not exist", token(url.Values{"grant_type": {"password"}, "username": {"ann"}, "password": {"%n"}}), 400, true},
+		{"no grant type", token(url.Values{"client_id": {"app-%n"}}), 400, true},
+		{"parameters in the URL", func(n int, from func(*http.Request)) answer {
+			return w.post(fmt.Sprint("/oauth/token?code=", n), nil, from)
+		}, 400, true},
 		{"launches with tokens that nobody has", func(_ int, from func(*http.Request)) answer {
 			return w.post("/oauth/launch", nil, from, bearer(random(secret.AccessToken)))
-		}, 401, false},
+		}, 401, true},
 		{"authorization of random clients", get("/oauth/authorize?client_id=app-%n"), 400, false},
 		{"callbacks of sign-ins that nobody began", get("/oauth/callback/sample-staff?state=x%n&code=x"), 400, true},
 		{"logout tokens", at("/oauth/logout/sample-staff", url.Values{"logout_token": {"x"}}), 400, true},

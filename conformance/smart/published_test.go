@@ -44,7 +44,7 @@ func constants(t *testing.T, file string, matches *regexp.Regexp) (out []string)
 }
 
 // TestErrorCodesAreListed: the lists from which the page for developers is made have every error code of the sources, and every refusal of an
-// OAuth endpoint has one of them, so that no code is without a line (SMART-010).
+// OAuth endpoint and each WWW-Authenticate has one of them, so that no code is without a line (SMART-010).
 func TestErrorCodesAreListed(t *testing.T) {
 	const root = "../../"
 	oauthCode, reason := regexp.MustCompile(`^[a-z]+(_[a-z]+)+$`), regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+$`)
@@ -66,9 +66,10 @@ func TestErrorCodesAreListed(t *testing.T) {
 			t.Errorf("SMART-010: %s has %v, and the sources have %v", name, listed, found)
 		}
 	}
+	header := regexp.MustCompile(`error="([a-z_]+)"`) // of WWW-Authenticate
 	written := regexp.MustCompile(`oauth\.Error\{[^}]*Code: *"|oauth\.Refuse\("`)
 	coding := regexp.MustCompile(`Detail(:| =) fhir\.Coding\{System: [^,]*, Code: "[A-Z]`)
-	for _, folder := range []string{"interop/smart", "consent", "fhir"} {
+	for _, folder := range []string{"interop/smart", "consent", "fhir", "cmd"} {
 		err := filepath.WalkDir(root+folder, func(path string, _ os.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -76,6 +77,11 @@ func TestErrorCodesAreListed(t *testing.T) {
 			source, err := os.ReadFile(path)
 			if written.Match(source) || coding.Match(source) {
 				t.Errorf("SMART-010: %s has a code that is not a constant of the list", path)
+			}
+			for _, match := range header.FindAllSubmatch(source, -1) {
+				if code := string(match[1]); !slices.Contains(oauth.Codes(), code) {
+					t.Errorf("SMART-010: %s sends the code %s, which is not in the list", path, code)
+				}
 			}
 			return err
 		})

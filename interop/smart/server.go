@@ -59,7 +59,7 @@ type Config struct {
 	// Capabilities are those of SMART App Launch that are on (SMART-006).
 	Capabilities capabilities.Set
 	// Failures is how many failed requests of a client at an address are answered in a minute, and a tenth of how many of an
-	// address have an audit record each; 0 is no limit (SMART-482).
+	// address, or of an authenticated client, have an audit record each; 0 is no limit (SMART-482).
 	Failures int
 	// Unidentified counts the refusals without a record of their own; the caller flushes it. nil makes a new one, whose
 	// counts are lost.
@@ -86,8 +86,9 @@ type Server struct {
 	endpoints map[string]endpoint // by method and path
 }
 
-// sourceFactor is how many times the failures of one client at an address all clients of the address may have.
-const sourceFactor = 10
+// recordFactor is how many times the failures of one client at an address have a record each: of an address, whatever clients it names, and
+// of a client that was authenticated, whatever it does.
+const recordFactor = 10
 
 // New makes a Server. It reads nothing.
 func New(cfg Config) (*Server, error) {
@@ -97,7 +98,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg}
 	books := &ledger.Ledger{State: cfg.State, Commit: cfg.Commit, Audit: cfg.Audit, Clock: cfg.Clock, Epoch: cfg.Epoch, Observe: s.observed}
-	s.refusals = &ledger.Refusals{Ledger: books, Sources: limits.New(sourceFactor*cfg.Failures, cfg.Clock), Counted: cmp.Or(cfg.Unidentified, &audit.UnidentifiedLimiter{})}
+	s.refusals = &ledger.Refusals{Ledger: books, Sources: limits.New(recordFactor*cfg.Failures, cfg.Clock), Clients: limits.New(recordFactor*cfg.Failures, cfg.Clock), Counted: cmp.Or(cfg.Unidentified, &audit.UnidentifiedLimiter{})}
 	s.Clients = &clients.Registry{Ledger: books, Secrets: cfg.Secrets, OneOperator: cfg.Demo, ServesKind: cfg.Capabilities.Serves, Rules: clients.Rules{Loopback: cfg.Loopback, Evidence: cfg.Policy.Agreement.Evidence, Organisation: func(ods string) bool {
 		_, ok := cfg.Policy.Organisation(ods)
 		return ok
@@ -109,8 +110,11 @@ func New(cfg Config) (*Server, error) {
 		s.Resource.Kept = resource.NewKept(cfg.Epoch)
 	}
 	s.Printed = &printed.Issuer{Grants: s.Grants, Clients: s.Clients, Policy: cfg.Policy, PersonKey: s.personKey}
+	failures := limits.New(cfg.Failures, cfg.Clock)
+	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address, Refusals: s.refusals,
+		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	if cfg.Demo {
-		if err := s.openUsers(); err != nil {
+		if err := s.openUsers(auth); err != nil {
 			return nil, err
 		}
 	}
@@ -118,9 +122,6 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	failures := limits.New(cfg.Failures, cfg.Clock)
-	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address, Refusals: s.refusals,
-		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
 	s.answers = oauth.Answers{Log: cfg.Log}
 	if s.users != nil {

@@ -18,6 +18,7 @@ import (
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/browse"
+	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/idp"
@@ -60,8 +61,8 @@ const (
 )
 
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
-// (SMART-190 to 208), so only a demonstration has people.
-func (s *Server) openUsers() (err error) {
+// (SMART-190 to 208), so only a demonstration has people. auth records what the launch API refuses.
+func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
 	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock)}
 	if u.sessions, err = session.New(session.Config{State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Secure: strings.HasPrefix(s.cfg.Site, "https:")}); err != nil {
 		return err
@@ -84,7 +85,7 @@ func (s *Server) openUsers() (err error) {
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
 		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath,
 		Reminders: u.reminders, Reminder: s.reminder, Reminded: s.reminded}
-	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
+	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Auth: auth, Failures: limits.New(s.cfg.Failures, s.cfg.Clock), Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}

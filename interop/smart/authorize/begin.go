@@ -105,8 +105,11 @@ func (e *Endpoint) check(ctx context.Context, client *clients.Client, form oauth
 	if !launched && !e.Capabilities.Has(capabilities.LaunchStandalone) {
 		return refuse(oauth.InvalidRequest, "Apps are launched by an EHR alone: launch is required.")
 	}
-	if set = e.Capabilities.Permitted(set, launched); err != nil || set.Empty() {
-		return refuse(oauth.InvalidScope, "No scope is understood.").Because("%v", err)
+	if set = e.Capabilities.Permitted(set, launched); err == nil && set.Empty() {
+		err = errors.New("the server has none of the scopes")
+	}
+	if err != nil {
+		return refuse(oauth.InvalidScope, "No scope is understood.").Because("%w", err)
 	}
 	for prompt := range strings.FieldsSeq(t.Prompt) {
 		switch prompt {

@@ -31,6 +31,7 @@ const (
 	None      = ""
 	Basic     = "client_secret_basic"
 	Assertion = "private_key_jwt"
+	Bearer    = "bearer" // of introspection and of the launch API alone: an access token of the client
 )
 
 // Result is an authenticated client, or a public one that named itself.
@@ -42,10 +43,9 @@ type Result struct {
 // errTwo is the cause where a request tries two ways at once.
 var errTwo = errors.New("two methods of authentication")
 
-// Authenticate returns the client of a request. named is a client id that is known otherwise, such as that
-// of a refresh token; "" for none. The error is an *oauth.Error: invalid_client (401) where the client
+// Authenticate returns the client of a request. named is called for one that names no client. The error is an *oauth.Error: invalid_client (401) where the client
 // is not who it says, invalid_request where the request has two methods, 503 where the store does not answer.
-func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form oauth.Form, named string) (Result, error) {
+func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form oauth.Form, named Named) (Result, error) {
 	basic := r.Header.Values("Authorization")
 	asserts := form.Has("client_assertion") || form.Has("client_assertion_type")
 	switch {
@@ -61,8 +61,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form 
 		return Result{c, Basic}, err
 	}
 	id := form.Get("client_id")
-	if id == "" {
-		id = named
+	if id == "" && named != nil {
+		var err error
+		if id, err = named(ctx); err != nil {
+			return Result{}, oauth.Unavailable(err)
+		}
 	}
 	if id == "" {
 		return Result{}, refused("no client_id and no authentication", false)

@@ -1,11 +1,13 @@
 package clientauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"carerecord/consent/audit"
@@ -58,12 +60,19 @@ type Attempt struct {
 	*http.Request
 	Form  oauth.Form
 	ID    string // of the request
-	Named string // a client id that is known otherwise; "" for none
+	Named Named
 	Event string // the name of the audit record of a refusal
+	// Of is what the request is about, as client/ID, and Patient the id of the Patient that it names, both for the audit record of a refusal.
+	// An empty Of is the endpoint.
+	Of, Patient string
 }
 
+// Named looks up the client of a request that names none itself, as that of a refresh token; it returns "" for none. The error is that of the
+// store. nil names nobody.
+type Named func(ctx context.Context) (string, error)
+
 // Checked is Authenticate within the limits: it counts and records what is refused (SMART-482, 494), with the exact reason
-// (SMART-337).
+// (SMART-337). Over the limit nothing is looked up.
 func (a *Authenticator) Checked(ctx context.Context, t Attempt) (Result, error) {
 	address := a.Address(t.Request)
 	if a.Failures.Exceeded(LimitName(t.Request, t.Form, address)) {
@@ -78,31 +87,34 @@ func (a *Authenticator) Checked(ctx context.Context, t Attempt) (Result, error) 
 }
 
 // Refused counts and records the refusal of a request, and returns the error to answer. result is the client; the zero Result if
-// it was not authenticated. An error of status 500 or more is neither counted nor recorded: the caller may try again.
-// The records of a client that is nobody, or only says who it is, are limited by source.
+// it was not authenticated. An error of status 500 or more is neither counted nor recorded: the caller may try again. One of status
+// 429 is counted alone.
+// The records of a client that is nobody, or only says who it is, are limited by source, those of another one by client.
 func (a *Authenticator) Refused(ctx context.Context, t Attempt, result Result, err error) error {
 	refusal := oauth.AsError(err)
 	if refusal.Status >= http.StatusInternalServerError {
 		return err
 	}
 	address := a.Address(t.Request)
+	if refusal.Status == http.StatusTooManyRequests {
+		a.Refusals.Count(address)
+		return err
+	}
 	if refusal.Code == oauth.InvalidClient || refusal.Code == oauth.InvalidGrant {
 		a.Failures.Count(LimitName(t.Request, t.Form, address))
 	}
-	e := ledger.Event{Request: t.ID, Name: t.Event, Status: refusal.Status, Refused: refusal.Code, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address}}
-	if refusal.Code == oauth.InvalidClient && refusal.Cause != nil {
+	e := ledger.Event{Request: t.ID, Name: t.Event, Of: cmp.Or(t.Of, "endpoint/"+path.Base(t.URL.Path)), Named: t.Patient, Status: refusal.Status, Refused: refusal.Code, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address}}
+	if refusal.Cause != nil {
 		e.Detail = refusal.Cause.Error()
 	}
 	if c := result.Client; c != nil {
 		e.Agent, e.Client.ID = audit.Agent{Kind: "client", Subject: c.ID, Organisation: c.Organisation}, c.ID
 	}
-	within, unrecorded := true, error(nil)
+	note := a.Refusals.Note
 	if result.Client != nil && result.Method != None {
-		unrecorded = a.Refusals.Ledger.Note(ctx, e)
-	} else {
-		within, unrecorded = a.Refusals.Note(ctx, e)
+		note = a.Refusals.NoteClient
 	}
-	switch {
+	switch within, unrecorded := note(ctx, e); {
 	case unrecorded != nil:
 		return oauth.Unavailable(unrecorded)
 	case !within:

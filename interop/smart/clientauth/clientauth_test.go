@@ -95,7 +95,7 @@ func (d *desk) ask(header string, form url.Values) (clientauth.Result, error) {
 	if err != nil {
 		return clientauth.Result{}, err
 	}
-	return d.Authenticate(context.Background(), r, f, "")
+	return d.Authenticate(context.Background(), r, f, nil)
 }
 
 func basic(id, secret string) string {
@@ -343,7 +343,7 @@ func TestUsedOnce(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if _, err := at.Authenticate(context.Background(), httptest.NewRequest("POST", "/oauth/token", nil), f, ""); err == nil {
+			if _, err := at.Authenticate(context.Background(), httptest.NewRequest("POST", "/oauth/token", nil), f, nil); err == nil {
 				won.Add(1)
 			} else if oauth.AsError(err).Code != oauth.InvalidClient {
 				t.Error(err)

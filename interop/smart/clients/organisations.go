@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/fhir/r4"
@@ -72,14 +74,38 @@ func (c *Client) approvable(a OrganisationApproval) error {
 		return fmt.Errorf("scopes: %.40q is unknown", unknown[0])
 	case !set.Useful():
 		return errors.New("scopes: at least one scope of resources, or openid, is required")
-	case set.Level("system") || !ceiling.Covers(set.Resources):
-		return errors.New("scopes: they are not within those of the registration")
+	}
+	if beyond := beyond(set.Resources, ceiling); len(beyond) > 0 {
+		return fmt.Errorf("scopes: %s: not within those of the registration", strings.Join(beyond, ", "))
+	}
+	allowed := slices.DeleteFunc(policy.PurposesOfStaff(), func(p string) bool { return !slices.Contains(c.Purposes, p) })
+	switch {
 	case set.Has(scopes.OfflineAccess) && !c.Offline:
 		return errors.New("scopes: the registration has no offline access")
-	case !slices.Contains(c.Purposes, a.Purpose) || !slices.Contains(policy.PurposesOfStaff(), a.Purpose):
-		return errors.New("purpose: it is none of the registration, or none of staff")
+	case len(allowed) == 0:
+		return errors.New("purpose: the registration has none that staff may have")
+	case !slices.Contains(allowed, a.Purpose):
+		return fmt.Errorf("purpose: must be one of %s", strings.Join(allowed, ", "))
 	}
 	return nil
+}
+
+// maxBeyond is how many scopes beyond a registration an error names.
+const maxBeyond = 10
+
+// beyond returns the first scopes that an approval must not have: those of systems, and those that a ceiling does not cover.
+func beyond(set, ceiling consent.Scopes) (out []string) {
+	for _, one := range set {
+		if len(out) < maxBeyond && (one.Level == "system" || !ceiling.Covers(consent.Scopes{one})) {
+			out = append(out, one.String())
+		}
+	}
+	return out
+}
+
+// ShownTo reports whether an administrator of an organisation sees the client: its staff may use the client now, or it has approved it.
+func (c *Client) ShownTo(organisation string, at time.Time) bool {
+	return c.approvalAt(organisation) >= 0 || c.ForStaffOf(organisation) && c.Serves(at)
 }
 
 // ApproveFor puts an approval of an organisation into force, by its administrator who, and replaces the earlier one. a has the

@@ -64,54 +64,70 @@ type code struct {
 	Display string `json:"display,omitempty"`
 }
 
-// Serve answers POST /oauth/introspect.
+// Serve answers POST /oauth/introspect. What is refused is counted and recorded (SMART-482, 494).
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	attempt := clientauth.Attempt{Request: r, ID: w.Header().Get("X-Request-Id"), Event: "client-refused"}
 	form, err := oauth.ReadForm(r)
 	if err != nil {
-		return err
+		return e.Auth.Refused(ctx, attempt, clientauth.Result{}, err)
 	}
-	caller, everybody, err := e.caller(r.Context(), r, form, w.Header().Get("X-Request-Id"))
+	attempt.Form = form
+	caller, err := e.caller(ctx, attempt)
 	if err != nil {
 		return err
 	}
-	if !e.Calls.Count(caller) {
-		return oauth.TooMany("Too many requests. Try again in a minute.")
-	}
-	if !form.Has("token") {
-		return oauth.Refuse(oauth.InvalidRequest, "token is required.")
-	}
-	a, owner, err := e.describe(r.Context(), form.Get("token"), caller)
+	a, err := e.answer(ctx, form, caller.Client.ID, caller.Client.HasRight(clients.RightIntrospect))
 	if err != nil {
-		return err
-	}
-	if !a.Active || !everybody && owner != caller {
-		a = answer{}
+		return e.Auth.Refused(ctx, attempt, caller, err)
 	}
 	return oauth.WriteJSON(w, http.StatusOK, a)
 }
 
-// caller returns the client that asks, and whether it may ask about tokens of everybody.
-func (e *Endpoint) caller(ctx context.Context, r *http.Request, form oauth.Form, requestID string) (id string, everybody bool, err error) {
-	if bearer, ok := oauth.Bearer(r.Header); ok {
-		active, err := e.Grants.Resolve(ctx, bearer)
-		if err != nil && !errors.Is(err, grants.ErrInactive) {
-			return "", false, oauth.Unavailable(err)
-		}
-		granted, failed := scopes.Stored(active.ScopeString())
-		if err != nil || failed != nil || !granted.Has(clients.RightIntrospect) || !active.Client.HasRight(clients.RightIntrospect) {
-			return "", false, &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidToken, Description: "The token does not permit introspection.",
-				Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
-		}
-		return active.Client.ID, true, nil
+// answer returns the answer to a caller, who may have the right to ask about tokens of everybody.
+func (e *Endpoint) answer(ctx context.Context, form oauth.Form, caller string, everybody bool) (answer, error) {
+	if !e.Calls.Count(caller) {
+		return answer{}, oauth.TooMany("Too many requests. Try again in a minute.")
 	}
-	result, err := e.Auth.Checked(ctx, clientauth.Attempt{Request: r, Form: form, ID: requestID, Event: "client-refused"})
+	if !form.Has("token") {
+		return answer{}, oauth.Refuse(oauth.InvalidRequest, "token is required.")
+	}
+	a, owner, err := e.describe(ctx, form.Get("token"), caller)
+	if err != nil || !a.Active || !everybody && owner != caller {
+		return answer{}, err
+	}
+	return a, nil
+}
+
+// caller returns the client that asks. Its refusals are counted and recorded.
+func (e *Endpoint) caller(ctx context.Context, attempt clientauth.Attempt) (clientauth.Result, error) {
+	if bearer, ok := oauth.Bearer(attempt.Header); ok {
+		return e.bearer(ctx, attempt, bearer)
+	}
+	result, err := e.Auth.Checked(ctx, attempt)
+	if err == nil && result.Method == clientauth.None {
+		err = e.Auth.Refused(ctx, attempt, result, (&oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidClient, Description: "The client is not authenticated."}).Because("a public client asks"))
+	}
+	return result, err
+}
+
+// bearer returns the client of an access token with the right to introspect.
+func (e *Endpoint) bearer(ctx context.Context, attempt clientauth.Attempt, token string) (clientauth.Result, error) {
+	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidToken, Description: "The token does not permit introspection.",
+		Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
+	active, err := e.Grants.Resolve(ctx, token)
+	if errors.Is(err, grants.ErrInactive) {
+		return clientauth.Result{}, e.Auth.Refused(ctx, attempt, clientauth.Result{}, refused.Because("a token that is not active"))
+	}
 	if err != nil {
-		return "", false, err
+		return clientauth.Result{}, oauth.Unavailable(err)
 	}
-	if result.Method == clientauth.None {
-		return "", false, &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidClient, Description: "The client is not authenticated."}
+	caller := clientauth.Result{Client: active.Client, Method: clientauth.Bearer}
+	granted, err := scopes.Stored(active.ScopeString())
+	if err != nil || !granted.Has(clients.RightIntrospect) || !caller.Client.HasRight(clients.RightIntrospect) {
+		return clientauth.Result{}, e.Auth.Refused(ctx, attempt, caller, refused.Because("a token without the right"))
 	}
-	return result.Client.ID, result.Client.HasRight(clients.RightIntrospect), nil
+	return caller, nil
 }
 
 // describe returns what is known of a token, and the client that owns it. A refresh token is described to its

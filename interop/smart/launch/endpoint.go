@@ -5,22 +5,32 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/interop/smart/capabilities"
+	"carerecord/interop/smart/clientauth"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
 )
 
 // Endpoint is the launch API (SMART-120): a registered EHR announces a launch and gets the link to open.
 type Endpoint struct {
-	Book         *Book
-	Grants       *grants.Store
+	Book   *Book
+	Grants *grants.Store
+	// Auth counts and records what is refused.
+	Auth *clientauth.Authenticator
+	// Failures limits the refused launches of each launcher, so that none tries which patients exist (SMART-482). Over the limit every
+	// launch is refused.
+	Failures     *limits.Limit
 	Base         string // the FHIR base, for iss
 	Address      func(*http.Request) string
 	Capabilities capabilities.Set
@@ -50,70 +60,126 @@ type announcement struct {
 	Style     string          `json:"style_url,omitempty"` // on a web origin of the launcher (SMART-131)
 }
 
-// Serve answers POST /oauth/launch.
+// Serve answers POST /oauth/launch. What is refused is counted and recorded (SMART-482, 494).
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
+	attempt := clientauth.Attempt{Request: r, ID: w.Header().Get("X-Request-Id"), Event: "launch-refused"}
 	launcher, err := e.launcher(ctx, r)
-	if err != nil {
-		return err
+	if err == nil && e.Failures.Exceeded(launcher.Client.ID) {
+		return e.Auth.Refused(ctx, attempt, launcher, oauth.TooMany("Too many refused launches. Try again in a minute."))
 	}
-	var a announcement
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, oauth.MaxBody))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&a); err != nil {
-		return oauth.Refuse(oauth.InvalidRequest, "The body must be a JSON object with client_id and user.").Because("%w", err)
+	var made map[string]string
+	if err == nil {
+		if made, err = e.announce(ctx, w, &attempt, launcher.Client); err != nil && oauth.AsError(err).Status < http.StatusInternalServerError {
+			e.Failures.Count(launcher.Client.ID)
+		}
+	}
+	if err != nil {
+		return e.Auth.Refused(ctx, attempt, launcher, err)
+	}
+	return oauth.WriteJSON(w, http.StatusCreated, made)
+}
+
+// announce stores the launch that a request describes, and returns its handle and link. It notes in attempt what the request is about.
+func (e *Endpoint) announce(ctx context.Context, w http.ResponseWriter, attempt *clientauth.Attempt, launcher *clients.Client) (map[string]string, error) {
+	a, err := readAnnouncement(w, attempt.Request)
+	if err != nil {
+		return nil, err
+	}
+	if fhir.ValidID(a.Patient) {
+		attempt.Patient = a.Patient
 	}
 	if err := e.unsupported(&a); err != nil {
-		return err
+		return nil, err
 	}
 	if a.Style != "" && !launcher.HasPage(a.Style) {
-		return oauth.Refuse(oauth.InvalidRequest, "style_url must be an https address on a registered web origin of the launcher, of at most 2000 characters.")
+		return nil, oauth.Refuse(oauth.InvalidRequest, "style_url must be an https address on a registered web origin of the launcher, of at most 2000 characters.")
 	}
 	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
 	if errors.Is(err, clients.ErrUnknown) {
-		return inconsistent("an unknown client")
+		return nil, inconsistent("an unknown client")
 	}
 	if err != nil {
-		return oauth.Unavailable(err)
+		return nil, oauth.Unavailable(err)
 	}
-	target, refused := launchURL(client, a.LaunchURL)
-	if refused != nil {
-		return refused
+	attempt.Of = "client/" + client.ID
+	target, number, err := checkValues(&a, client)
+	if err != nil {
+		return nil, err
 	}
-	number, valid := fhir.CleanNHSNumber(a.NHSNumber)
-	switch {
-	case a.NHSNumber != "" && a.Patient != "":
-		return oauth.Refuse(oauth.InvalidRequest, "patient and nhs_number do not come together.")
-	case a.NHSNumber != "" && !valid:
-		return inconsistent("nhs_number is no NHS number")
-	case a.Intent != "" && !slices.Contains(client.Intents, a.Intent):
-		return inconsistent("the intent was not agreed with the client")
-	case a.Purpose != "" && !slices.Contains(client.Purposes, a.Purpose):
-		return inconsistent("the client is not registered for the purpose")
-	}
-	named, refused := readContext(a.FHIR)
-	if refused != nil {
-		return refused
+	named, err := readContext(a.FHIR)
+	if err != nil {
+		return nil, err
 	}
 	l := Launch{Client: client.ID, Launcher: launcher.ID, User: a.User, Organisation: launcher.Organisation, Patient: a.Patient, Number: number, Encounter: a.Encounter,
 		FHIR: named, Banner: a.Banner, Intent: a.Intent, Tenant: a.Tenant, Purpose: a.Purpose, Style: a.Style}
 	switch err := e.Resolve(ctx, &l, client); {
 	case errors.Is(err, ErrInconsistent):
-		return inconsistent(err.Error())
+		return nil, inconsistent(err.Error())
 	case err != nil:
-		return oauth.Unavailable(err)
+		return nil, oauth.Unavailable(err)
 	}
-	handle, err := e.Book.Announce(ctx, ledger.Event{Name: "launch-announce", Request: w.Header().Get("X-Request-Id"), Of: "client/" + client.ID, Named: l.Patient,
+	handle, err := e.Book.Announce(ctx, ledger.Event{Name: "launch-announce", Request: attempt.ID, Of: attempt.Of, Named: l.Patient,
 		Agent:  audit.Agent{Kind: "client", Subject: launcher.ID, Organisation: launcher.Organisation},
-		Client: audit.Client{ID: launcher.ID, Address: e.Address(r)}}, l)
+		Client: audit.Client{ID: launcher.ID, Address: e.Address(attempt.Request)}}, l)
 	if err != nil {
-		return oauth.Unavailable(err)
+		return nil, oauth.Unavailable(err)
 	}
 	link, err := Link(target, e.Base, handle)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return oauth.WriteJSON(w, http.StatusCreated, map[string]string{"launch": handle, "url": link})
+	return map[string]string{"launch": handle, "url": link}, nil
+}
+
+// readAnnouncement reads the body of a request. The error names the member that is wrong.
+func readAnnouncement(w http.ResponseWriter, r *http.Request) (a announcement, err error) {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, oauth.MaxBody))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(&a)
+	if err == nil {
+		return a, nil
+	}
+	var wrong *json.UnmarshalTypeError
+	text := "The body must be a JSON object with client_id and user."
+	if quoted, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
+		name, _ := strconv.Unquote(quoted) // "" for what is none
+		text = "There is no " + memberName(name) + "."
+	} else if errors.As(err, &wrong) && wrong.Field != "" {
+		text = "The " + memberName(wrong.Field) + " has the wrong type."
+	}
+	return a, oauth.Refuse(oauth.InvalidRequest, text)
+}
+
+// memberForm is that of the names of members.
+var memberForm = regexp.MustCompile(`^[A-Za-z_]{1,40}$`)
+
+// memberName names a member of a request in an error, if it may be a name: what has digits, say, may be a value (SMART-481).
+func memberName(name string) string {
+	if !memberForm.MatchString(name) {
+		return "such member"
+	}
+	return "member " + name
+}
+
+// checkValues checks what the registration of the client decides, and returns the launch URL and the NHS number, which may be empty. No
+// record is read, so the error names the member that is wrong.
+func checkValues(a *announcement, client *clients.Client) (target, number string, err error) {
+	if target, err = launchURL(client, a.LaunchURL); err != nil {
+		return "", "", err
+	}
+	number, valid := fhir.CleanNHSNumber(a.NHSNumber)
+	switch {
+	case a.NHSNumber != "" && a.Patient != "":
+		return "", "", oauth.Refuse(oauth.InvalidRequest, "patient and nhs_number do not come together.")
+	case a.NHSNumber != "" && !valid:
+		return "", "", unfit("nhs_number is no NHS number.")
+	case a.Intent != "" && !slices.Contains(client.Intents, a.Intent):
+		return "", "", unfit("intent is none that was agreed with the client.")
+	case a.Purpose != "" && !slices.Contains(client.Purposes, a.Purpose):
+		return "", "", unfit("purpose is none that the client is registered for.")
+	}
+	return target, number, nil
 }
 
 // unsupported refuses the parts of an announcement whose capabilities are off (SMART-006).
@@ -130,29 +196,31 @@ func (e *Endpoint) unsupported(a *announcement) error {
 	return nil
 }
 
-// launcher returns the client of the request: it has the right __launch, and a token with that scope.
-func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (*clients.Client, error) {
+// launcher returns the client of the request: it has the right __launch, and a token with that scope. Of a token without, the client is
+// returned beside the refusal.
+func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (clientauth.Result, error) {
 	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidToken, Description: "The token does not permit launches.",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
 	token, ok := oauth.Bearer(r.Header)
 	if !ok {
-		return nil, refused
+		return clientauth.Result{}, refused.Because("no token")
 	}
 	active, err := e.Grants.Resolve(ctx, token)
 	if errors.Is(err, grants.ErrInactive) {
-		return nil, refused
+		return clientauth.Result{}, refused.Because("a token that is not active")
 	}
 	if err != nil {
-		return nil, oauth.Unavailable(err)
+		return clientauth.Result{}, oauth.Unavailable(err)
 	}
 	granted, err := scopes.Stored(active.ScopeString())
 	if err != nil {
-		return nil, err
+		return clientauth.Result{}, err
 	}
+	launcher := clientauth.Result{Client: active.Client, Method: clientauth.Bearer}
 	if !granted.Has(clients.RightLaunch) || !active.Client.HasRight(clients.RightLaunch) || active.Grant.User != "" {
-		return nil, refused
+		return launcher, refused.Because("a token without the right")
 	}
-	return active.Client, nil
+	return launcher, nil
 }
 
 // launchURL returns the launch URL of a client (SMART-057, 122).
@@ -161,13 +229,19 @@ func launchURL(c *clients.Client, requested string) (string, error) {
 		requested = c.LaunchURLs[0]
 	}
 	if !slices.Contains(c.LaunchURLs, requested) {
-		return "", inconsistent("launch_url is none of the client's")
+		return "", unfit("launch_url is none that is registered for the client.")
 	}
 	return requested, nil
 }
 
-// inconsistent is the one refusal of every launch that does not fit together (SMART-127).
+// unfit is the refusal of a member that the registration of the client does not permit, which it names (SMART-127).
+func unfit(description string) error {
+	return &oauth.Error{Status: http.StatusUnprocessableEntity, Code: oauth.InvalidRequest, Description: description}
+}
+
+// inconsistent is the one refusal of every launch whose parts do not fit together. It does not say which, so it is the same for a patient who
+// does not exist and for one whom the user may not see (SMART-127).
 func inconsistent(cause string) error {
-	return &oauth.Error{Status: http.StatusUnprocessableEntity, Code: oauth.InvalidRequest, Description: "Client, launch URL, user, patient and encounter do not belong together, or the user may not see them.",
+	return &oauth.Error{Status: http.StatusUnprocessableEntity, Code: oauth.InvalidRequest, Description: "Client, user, purpose, patient, encounter and fhirContext do not belong together, or the user may not see them.",
 		Cause: errors.New(cause)}
 }

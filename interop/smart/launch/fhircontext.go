@@ -41,7 +41,7 @@ func readContext(raw json.RawMessage) (json.RawMessage, error) {
 			switch name {
 			case "reference", "canonical", "identifier", "type", "role":
 			default:
-				return refuse("has a member that the standard does not have.")
+				return refuse("has no " + memberName(name) + " in the standard.")
 			}
 		}
 		text, err := json.Marshal(members)

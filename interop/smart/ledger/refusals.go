@@ -7,22 +7,31 @@ import (
 	"carerecord/interop/smart/limits"
 )
 
-// Refusals records what is refused to senders who are nobody: a client that was not authenticated, a browser without a session. They
-// can send as much as they like under any name, and must not fill the audit trail. Of each source a limited number in a minute
-// has a record each; the others are counted, and the count has a record of its own (audit.UnidentifiedLimiter). It is safe
-// for concurrent use.
+// Refusals records what is refused. Whoever is refused can send as much as they like, and must not fill the audit trail. Of each sender a
+// limited number in a minute has a record each; the others are counted, and the count has a record of its own
+// (audit.UnidentifiedLimiter). A sender is a network address, or a client that was authenticated. It is safe for concurrent use.
 type Refusals struct {
 	Ledger *Ledger
-	// Sources is how many refusals of a source have a record each in a minute.
-	Sources *limits.Limit
+	// Sources is how many refusals of a source have a record each in a minute, and Clients how many of a client that was authenticated.
+	Sources, Clients *limits.Limit
 	// Counted counts the others. Its owner flushes it.
 	Counted *audit.UnidentifiedLimiter
 }
 
-// Note records a refusal. It reports whether the source is still within its limit; if not, it was counted, and the answer is 429. The
-// error is that of the audit trail.
+// Note records a refusal of a sender who is nobody, whatever name they give: a client that was not authenticated, a browser without a
+// session. It reports whether the source is still within its limit; if not, the refusal was counted, and the answer is 429. The error is that
+// of the audit trail.
 func (r *Refusals) Note(ctx context.Context, e Event) (within bool, err error) {
-	if !r.Sources.Count(limits.Source(e.Client.Address)) {
+	return r.note(ctx, e, r.Sources, limits.Source(e.Client.Address))
+}
+
+// NoteClient is Note for a client that was authenticated, e.Client, wherever it sends from.
+func (r *Refusals) NoteClient(ctx context.Context, e Event) (within bool, err error) {
+	return r.note(ctx, e, r.Clients, e.Client.ID)
+}
+
+func (r *Refusals) note(ctx context.Context, e Event, of *limits.Limit, sender string) (within bool, err error) {
+	if !of.Count(sender) {
 		r.Count(e.Client.Address)
 		if r.Ledger.Observe != nil {
 			r.Ledger.Observe(e)

@@ -34,7 +34,7 @@ func (a Answers) Serve(h Handler) http.HandlerFunc {
 		if e.Status >= 500 {
 			a.Log.Error("an OAuth endpoint failed", "path", r.URL.Path, "error", err)
 		} else {
-			a.Log.Info("an OAuth request was refused", "path", r.URL.Path, "code", e.Code, "reason", e.Cause)
+			a.Log.Info("an OAuth request was refused", "path", r.URL.Path, "code", e.Code, "reason", e.reason())
 		}
 		a.WriteError(w, e)
 	}

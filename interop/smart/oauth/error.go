@@ -17,6 +17,7 @@ const (
 	UnsupportedGrantType    = "unsupported_grant_type"
 	UnsupportedResponseType = "unsupported_response_type"
 	InvalidToken            = "invalid_token"
+	InsufficientScope       = "insufficient_scope"
 	AccessDenied            = "access_denied"
 	ServerError             = "server_error"
 	TemporarilyUnavailable  = "temporarily_unavailable"
@@ -29,7 +30,7 @@ const (
 
 // Codes returns the error codes, in the order of the standards.
 func Codes() []string {
-	return []string{InvalidRequest, InvalidClient, InvalidGrant, InvalidScope, UnauthorizedClient, UnsupportedGrantType, UnsupportedResponseType, InvalidToken,
+	return []string{InvalidRequest, InvalidClient, InvalidGrant, InvalidScope, UnauthorizedClient, UnsupportedGrantType, UnsupportedResponseType, InvalidToken, InsufficientScope,
 		AccessDenied, ServerError, TemporarilyUnavailable, LoginRequired, ConsentRequired, InteractionRequired, RequestNotSupported, RequestURINotSupported}
 }
 
@@ -49,6 +50,14 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s: %s: %v", e.Code, e.Description, e.Cause)
 	}
 	return e.Code + ": " + e.Description
+}
+
+// reason describes the refusal for the log beside its code: the cause, or what the client is told if there is none.
+func (e *Error) reason() string {
+	if e.Cause != nil {
+		return e.Cause.Error()
+	}
+	return e.Description
 }
 
 // Unwrap returns the cause.

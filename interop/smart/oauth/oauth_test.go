@@ -71,6 +71,19 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestReason: the line of the log about a refusal says why, by the cause or by what the client is told, and never that there is no reason
+// (SMART-480, 497).
+func TestReason(t *testing.T) {
+	for want, refusal := range map[string]*oauth.Error{"why": oauth.Refuse(oauth.InvalidGrant, "No.").Because("why"), "No.": oauth.Refuse(oauth.InvalidGrant, "No.")} {
+		var log strings.Builder
+		refuse := func(http.ResponseWriter, *http.Request) error { return refusal }
+		oauth.Answers{Log: slog.New(slog.NewTextHandler(&log, nil))}.Serve(refuse)(httptest.NewRecorder(), httptest.NewRequest("POST", "/oauth/token", nil))
+		if !strings.Contains(log.String(), "reason="+want) || strings.Contains(log.String(), "nil") {
+			t.Errorf("SMART-480: got the log %s, want the reason %q", &log, want)
+		}
+	}
+}
+
 // TestErrors: every refusal is JSON that nobody may store, without its cause (SMART-312, 316, 480).
 func TestErrors(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -20,18 +20,23 @@ type Endpoint struct {
 	CORS    *cors.Rules
 }
 
-// Serve answers POST /oauth/revoke. An unknown token is answered like one that was ended (SMART-400).
+// Serve answers POST /oauth/revoke. An unknown token is answered like one that was ended (SMART-400). What is refused is counted and recorded
+// (SMART-482, 494).
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	attempt := clientauth.Attempt{Request: r, ID: w.Header().Get("X-Request-Id"), Event: "client-refused"}
 	form, err := oauth.ReadForm(r)
 	if err != nil {
-		return err
+		return e.Auth.Refused(ctx, attempt, clientauth.Result{}, err)
 	}
-	result, err := e.Auth.Checked(r.Context(), clientauth.Attempt{Request: r, Form: form, ID: w.Header().Get("X-Request-Id"), Event: "client-refused"})
+	attempt.Form = form
+	result, err := e.Auth.Checked(ctx, attempt)
 	if err != nil {
 		return err
 	}
 	status := http.StatusOK
-	if err = e.revoke(r, form, result.Client.ID, w.Header().Get("X-Request-Id")); err != nil {
+	if err = e.revoke(r, form, result.Client.ID, attempt.ID); err != nil {
+		err = e.Auth.Refused(ctx, attempt, result, err)
 		status = oauth.AsError(err).Status
 	}
 	e.CORS.Keep(w.Header(), r, result.Client.ID, status)

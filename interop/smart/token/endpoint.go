@@ -52,26 +52,33 @@ type request struct {
 
 // Serve answers POST /oauth/token.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
+	attempt := clientauth.Attempt{Request: r, ID: w.Header().Get("X-Request-Id"), Event: "token-refused"}
 	form, err := oauth.ReadForm(r)
 	if err != nil {
-		return err
+		return e.Auth.Refused(r.Context(), attempt, clientauth.Result{}, err)
 	}
-	q := &request{Request: r, form: form, id: w.Header().Get("X-Request-Id"), address: e.Address(r)}
-	grantType := form.Get("grant_type")
+	attempt.Form = form
+	q := &request{Request: r, form: form, id: attempt.ID, address: e.Address(r)}
 	var answer func(context.Context, *request) (*Response, error)
-	switch grantType {
+	switch form.Get("grant_type") {
 	case byCode:
 		answer = e.exchange
 	case byRefresh:
 		answer = e.refresh
+		attempt.Named = func(ctx context.Context) (string, error) {
+			return e.Grants.ClientOfRefresh(ctx, form.Get("refresh_token"))
+		}
 	case byCredentials:
 		answer = e.credentials
 	case "":
-		return oauth.Refuse(oauth.InvalidRequest, "grant_type is missing.")
+		err = oauth.Refuse(oauth.InvalidRequest, "grant_type is missing.")
 	default:
-		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types are authorization_code, refresh_token and client_credentials.")
+		err = oauth.Refuse(oauth.UnsupportedGrantType, "The grant types are authorization_code, refresh_token and client_credentials.")
 	}
-	response, err := e.answer(r.Context(), q, answer)
+	if err != nil {
+		return e.Auth.Refused(r.Context(), attempt, clientauth.Result{}, err)
+	}
+	response, err := e.answer(r.Context(), q, attempt, answer)
 	status := http.StatusOK
 	if err != nil {
 		status = oauth.AsError(err).Status
@@ -86,14 +93,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answer authenticates the client and then answers. What is refused is counted and recorded.
-func (e *Endpoint) answer(ctx context.Context, q *request, answer func(context.Context, *request) (*Response, error)) (*Response, error) {
-	attempt := clientauth.Attempt{Request: q.Request, Form: q.form, ID: q.id, Event: "token-refused"}
-	if q.form.Get("grant_type") == byRefresh {
-		var err error
-		if attempt.Named, err = e.Grants.ClientOfRefresh(ctx, q.form.Get("refresh_token")); err != nil {
-			return nil, oauth.Unavailable(err)
-		}
-	}
+func (e *Endpoint) answer(ctx context.Context, q *request, attempt clientauth.Attempt, answer func(context.Context, *request) (*Response, error)) (*Response, error) {
 	result, err := e.Auth.Checked(ctx, attempt)
 	if err != nil {
 		return nil, err

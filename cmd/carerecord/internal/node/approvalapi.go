@@ -94,7 +94,14 @@ func (n *Node) appsRequest(q *http.Request, p consent.Principal) (any, error) {
 		return map[string]any{"organisation": p.Organisation, "apps": list}, nil
 	case id == "":
 		return nil, notAllowed("GET, HEAD")
-	case q.Method == http.MethodPut:
+	case q.Method != http.MethodPut && q.Method != http.MethodDelete:
+		return nil, notAllowed("PUT, DELETE")
+	}
+	if err := n.shown(q.Context(), id, p.Organisation); err != nil {
+		return nil, registryError(err)
+	}
+	switch q.Method {
+	case http.MethodPut:
 		a, failed := readApproval(q.Body)
 		if failed != nil {
 			return nil, failed
@@ -104,15 +111,23 @@ func (n *Node) appsRequest(q *http.Request, p consent.Principal) (any, error) {
 		}
 		a.Organisation = p.Organisation
 		c, err = r.ApproveFor(q.Context(), who, id, a)
-	case q.Method == http.MethodDelete:
-		c, err = r.Withdraw(q.Context(), who, id, p.Organisation)
 	default:
-		return nil, notAllowed("PUT, DELETE")
+		c, err = r.Withdraw(q.Context(), who, id, p.Organisation)
 	}
 	if err != nil {
 		return nil, registryError(err)
 	}
 	return appOfStaff(c, p.Organisation, r.Ledger.Now()), nil
+}
+
+// shown returns clients.ErrUnknown for a client that the list of an organisation does not have: one of another organisation is answered
+// like one that does not exist, whatever the request says.
+func (n *Node) shown(ctx context.Context, id, organisation string) error {
+	c, err := n.smart.Clients.Get(ctx, id)
+	if err == nil && !c.ShownTo(organisation, n.smart.Clients.Ledger.Now()) {
+		return clients.ErrUnknown
+	}
+	return err
 }
 
 // appsOf returns the clients that the staff of an organisation may use now, and those that it has approved, by id.
@@ -123,8 +138,8 @@ func (n *Node) appsOf(ctx context.Context, organisation string) ([]AppOfStaff, e
 	}
 	out, now := []AppOfStaff{}, n.smart.Clients.Ledger.Now()
 	for _, c := range all {
-		if app := appOfStaff(c, organisation, now); app.Approval != nil || c.ForStaffOf(organisation) && c.Serves(now) {
-			out = append(out, app)
+		if c.ShownTo(organisation, now) {
+			out = append(out, appOfStaff(c, organisation, now))
 		}
 	}
 	return out, nil

@@ -69,7 +69,7 @@ func TestSMART220(t *testing.T) {
 		status             int
 	}{
 		{"PUT", "/admin/apps/demo-ehr", "", 400}, {"PUT", "/admin/apps/demo-ehr", `{"scopes":"user/*.rs","purpose":"TREAT"}`, 400}, {"PUT", "/admin/apps/demo-ehr", strings.Replace(approval("user/*.rs"), "{", `{"organisation":"XGP01",`, 1), 400},
-		{"PUT", "/admin/apps/demo-ehr", approval("user/*.rs") + "{}", 400}, {"PUT", "/admin/apps/demo-ehr", approval("system/*.rs"), 422}, {"PUT", "/admin/apps/none", approval("user/*.rs"), 404}, {"PUT", "/admin/apps/demo-admin", approval("user/*.rs"), 422},
+		{"PUT", "/admin/apps/demo-ehr", approval("user/*.rs") + "{}", 400}, {"PUT", "/admin/apps/demo-ehr", approval("system/*.rs"), 422}, {"PUT", "/admin/apps/none", approval("user/*.rs"), 404}, {"PUT", "/admin/apps/demo-admin", approval("user/*.rs"), 404},
 		{"POST", "/admin/apps", "", 405}, {"POST", "/admin/apps/demo-ehr", "", 405}, {"DELETE", "/admin/apps/demo-app", "", 422}, {"GET", "/admin/apps?x=1", "", 400},
 		{"PUT", "/admin/apps/demo-ehr", `{"scopes":"` + strings.Repeat("x", maxClientBody) + `"}`, 413},
 	} {
@@ -87,6 +87,42 @@ func TestSMART220(t *testing.T) {
 	w.n.policy.Roles = slices.DeleteFunc(slices.Clone(roles), func(r policy.Role) bool { return r.Code == "app-administrator" })
 	ask("app-administrator", "GET", "/admin/apps", "", 403)
 	w.n.policy.Roles = roles
+}
+
+// TestSMART220Elsewhere: a client of another organisation, one that is no app of staff, one that waits for its confirmation and one that
+// does not exist have the same answer, whatever the request says (SMART-220).
+func TestSMART220Elsewhere(t *testing.T) {
+	w := newAdminWorld(t)
+	var err error
+	if w.tokens["app-administrator"], _, err = w.n.smart.Printed.Issue(t.Context(), "test", printed.Request{User: "app-administrator", Client: "demo-admin"}); err != nil {
+		t.Fatal(err)
+	}
+	add := func(organisation string, confirm bool) string {
+		t.Helper()
+		c, err := w.n.smart.Clients.Add(t.Context(), "ann", clients.Client{Name: "Of " + organisation, Kind: clients.Public, Organisation: organisation, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"},
+			RedirectURIs: []string{"https://app.example/back"}})
+		if err == nil && confirm {
+			_, err = w.n.smart.Clients.Approve(t.Context(), "bob", c.ID, c.Digest())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ID
+	}
+	clientsOf := map[string]string{"of another organisation": add("XGP01", true), "that waits": add("XAC01", false), "for administrators": "demo-admin"}
+	right := fmt.Sprintf(`{"scopes":"user/*.rs","purpose":"TREAT","ends":%q}`, time.Now().AddDate(0, 6, 0).UTC().Format(time.RFC3339))
+	for _, r := range [][2]string{{"PUT", right}, {"PUT", strings.Replace(right, "TREAT", "PATRQT", 1)}, {"PUT", strings.Replace(right, `"ends":"20`, `"ends":"10`, 1)}, {"PUT", "nonsense"}, {"DELETE", ""}, {"POST", ""}} {
+		answered := func(id string) string {
+			out, _ := w.send("app-administrator", r[0], "/admin/apps/"+id, r[1])
+			return fmt.Sprintln(out.Code, out.Header(), out.Body)
+		}
+		unknown := answered("app-00000000")
+		for name, id := range clientsOf {
+			if got := answered(id); got != unknown {
+				t.Errorf("SMART-220: %s of a client %s is answered %sand of one that does not exist %s", r[0], name, got, unknown)
+			}
+		}
+	}
 }
 
 // TestAlwaysAsks: the list says of which apps staff always see the screen, whatever is approved (SMART-220, 222).
