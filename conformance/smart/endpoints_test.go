@@ -108,7 +108,7 @@ func TestRevocation(t *testing.T) {
 	a = issue()
 	b.open(site + "/my/apps")
 	for n := 0; has(b.forms(), "apps") && n < 10; n++ {
-		if !strings.Contains(b.page.text, "The app") || !strings.Contains(b.page.text, "Ann Other") || strings.Contains(b.page.text, "never") {
+		if !strings.Contains(b.page.text, "The app") || !strings.Contains(b.page.text, "Ann Other") || strings.Contains(b.page.text, "Not yet") {
 			t.Errorf("SMART-405: got %s", b.page.text)
 		}
 		b.submit("apps", nil)

@@ -14,6 +14,7 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/interop/smart"
+	"carerecord/interop/smart/printed"
 	"carerecord/interop/smart/secret"
 	"carerecord/interop/smart/session"
 	"carerecord/store/storetest"
@@ -302,6 +303,21 @@ func TestAnsweredPage(t *testing.T) {
 	b.allow()
 	if b.open(site + at); b.page.code != 400 || !strings.Contains(b.page.text, "answered already") || strings.Contains(b.page.text, "Nothing was shared") || !strings.Contains(b.page.text, `href="/my/apps"`) {
 		t.Errorf("SMART-480: got %d %s", b.page.code, b.page.text)
+	}
+}
+
+// TestPrintedToken: the page of the apps has a printed token, which was issued when it was made (SMART-405).
+func TestPrintedToken(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browser()
+	b.open(site + "/my/apps")
+	b.submit("sign-in", url.Values{"kind": {"patient"}})
+	b.signIn("ann")
+	if _, _, err := w.smart[0].Printed.Issue(t.Context(), "test", printed.Request{Client: w.ids["app"], User: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	if b.open(site + "/my/apps"); !has(b.forms(), "apps") || strings.Contains(b.page.text, "Not yet") {
+		t.Errorf("SMART-405: got %s", b.page.text)
 	}
 }
 

@@ -434,6 +434,16 @@ func TestSMART383(t *testing.T) {
 	if back := w.browser().journey("clinical", "openid fhirUser user/Condition.rs", "doctor", "", prompt("consent")); back.Get("error") != "access_denied" || !strings.Contains(w.log.String(), "ALERT: several resources claim to be one user") {
 		t.Errorf("SMART-443: two roles with one id: got %v", back)
 	}
+	told := ""
+	for r, err := range w.engine.Records(t.Context(), 1) {
+		w.must(err)
+		if at := gjson.ParseBytes(r.Payload); at.Get("interaction").Str == "identity-conflict" {
+			told = at.Get("decision.reason").Str + ": " + at.Get("decision.detail").Str
+		}
+	}
+	if told != "SEVERAL_RESOURCES: PractitionerRole: several resources have the number of the user or of the role" {
+		t.Errorf("SMART-443: the audit trail has %q", told)
+	}
 }
 
 // TestSMART442Changed: a Practitioner that its source has changed since it was made is left alone: it may be somebody else's by now.

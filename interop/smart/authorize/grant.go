@@ -132,7 +132,7 @@ func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.
 	}
 	if errors.Is(err, record.ErrSeveral) {
 		event := e.event(q, p, "identity-conflict") // an alert (SMART-443)
-		event.Refused, event.Status = "SEVERAL_PRACTITIONERS", http.StatusForbidden
+		event.Refused, event.Status, event.Detail = "SEVERAL_RESOURCES", http.StatusForbidden, err.Error()
 		if err := e.Grants.Ledger.Note(ctx, event); err != nil {
 			return set, err
 		}

@@ -55,7 +55,7 @@ func (l Lives) For(c *clients.Client) Lives {
 func (s *Store) Direct(ctx context.Context, e func(g *Grant, tokenID string) ledger.Event, g Grant, life time.Duration) (Issued, error) {
 	g.ID, g.Made = NewID(), s.Ledger.Now()
 	g.Ends = g.Made.Add(life)
-	writes, err := s.newGrant(&g)
+	writes, err := s.newGrant(&g, g.Made)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -85,7 +85,7 @@ type Code struct {
 func (s *Store) Authorize(ctx context.Context, e ledger.Event, g Grant, c Code, life time.Duration, more func(code string) ([]store.StateWrite, error)) (string, error) {
 	code := secret.New(secret.Code)
 	c.Grant, c.Client, c.Ends = g.ID, g.Client, s.Ledger.Now().Add(life)
-	writes, err := s.newGrant(&g)
+	writes, err := s.newGrant(&g, time.Time{})
 	if err != nil {
 		return "", err
 	}

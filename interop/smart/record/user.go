@@ -172,7 +172,7 @@ func (r *Record) one(ctx context.Context, u User, typ, system, value string, org
 	case err != nil:
 		return Found{}, hidden(err)
 	case n > 1:
-		return Found{}, ErrSeveral
+		return Found{}, fmt.Errorf("%s: %w", typ, ErrSeveral)
 	}
 	return found, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"carerecord/conformance/synth"
+	"carerecord/consent/policy"
 	"carerecord/docs/examples"
 	"carerecord/docs/examples/ehr"
 	"carerecord/interop/smart/clients"
@@ -59,7 +60,7 @@ func (n *Node) openExamples(ctx context.Context) error {
 	}
 	cfg := ehr.Config{Record: n.cfg.PublicURL + "/fhir", ClientID: examples.EHRClient, Key: key, KeyID: "example", App: ehr.App{ClientID: examples.StaffApp, Name: "the example app"}}
 	for _, p := range n.policy.People {
-		if role, ok := n.policy.Role(p.Role); ok && p.Organisation == synth.Acute {
+		if role, ok := n.policy.Role(p.Role); ok && p.Kind == policy.KindStaff && p.Organisation == synth.Acute {
 			cfg.Users = append(cfg.Users, ehr.User{Name: p.User, Role: role.Name})
 		}
 	}

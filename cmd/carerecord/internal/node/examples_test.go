@@ -45,13 +45,16 @@ func TestExamples(t *testing.T) {
 		r.Host = host
 		return answered(t, r)
 	}
+	if _, body := get("localhost", "/ehr/?patient=xac01.r0"); strings.Contains(body, "app-administrator") {
+		t.Errorf("the EHR offers somebody as a user who is no member of staff: %s", body)
+	}
 	for _, c := range []struct {
 		host, path string
 		status     int
 		has        string
 	}{
 		{local[7:], "/app/start.html", 200, "Open my record"},
-		{"localhost", "/ehr/", 200, "?patient=xac01.r0"},
+		{"localhost", "/ehr/", 200, "?patient=xac01.r0"}, {"localhost", "/ehr/?patient=xac01.r0", 200, ">consultant"},
 		{local[7:], "/", 404, ""}, {local[7:], "/fhir/metadata", 404, ""}, {local[7:], "/oauth/authorize", 404, ""}, {local[7:], "/my/apps", 404, ""}, {local[7:], "/healthz", 200, "ok"},
 		{site[7:], "/app/start.html", 404, ""}, {site[7:], "/ehr/", 404, ""},
 		{site[7:], "/", 200, `href="` + local + `/ehr/"`}, {site[7:], "/", 200, `href="` + local + `/app/start.html"`},
