@@ -3,10 +3,12 @@ package smart
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"carerecord/consent/audit"
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/signin"
@@ -111,4 +113,47 @@ func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http
 		}
 		return err
 	}
+}
+
+// refusedPage is called with the error of each page before it is answered, and returns the error to answer. A post that does not come from
+// a page of ours, and whatever else is forbidden, is recorded, limited by source (SMART-163, 482, 494).
+func (s *Server) refusedPage(r *http.Request, err error) error {
+	var failed *pages.Failure
+	if !errors.As(err, &failed) || failed.Kind != pages.Forbidden {
+		return err
+	}
+	e := ledger.Event{Name: "page-refused", Request: r.Header.Get(referenceHeader), Of: "endpoint/" + endpointOf(r.URL.Path), Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)},
+		Refused: string(failed.Kind), Status: failed.Kind.Status()}
+	if failed.Err != nil {
+		e.Detail = failed.Err.Error()
+	}
+	within, unrecorded := s.refusals.Note(r.Context(), e)
+	switch {
+	case unrecorded != nil:
+		return unrecorded
+	case !within:
+		return pages.Fail(pages.TooMany, err)
+	}
+	return err
+}
+
+// endpointOf names the endpoint of a path for metrics and audit records. Paths themselves may have secrets, as the id of a transaction.
+func endpointOf(path string) string {
+	switch {
+	case path == authorize.Path, strings.HasPrefix(path, authorize.TransactionPath):
+		return "authorize"
+	case path == tokenPath:
+		return "token"
+	case path == introspectPath:
+		return "introspect"
+	case path == revokePath:
+		return "revoke"
+	case path == launchPath:
+		return "launch"
+	case strings.HasPrefix(path, signin.CallbackPath):
+		return "callback"
+	case strings.HasPrefix(path, signin.LogoutPath):
+		return "logout"
+	}
+	return "page"
 }

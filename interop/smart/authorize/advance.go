@@ -170,7 +170,7 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 		return errAnswered
 	}
 	if !e.SignIns.Count(limits.Source(e.Address(q.r))) { // each is a value in State, and nobody has signed in yet
-		return pages.Fail(pages.TooMany, nil)
+		return e.tooMany(q.r, nil)
 	}
 	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again || p.t.NotSession != ""})
 	var failed *signin.Error
