@@ -35,8 +35,12 @@ func (w *world) checkRefusals(number string, list []refusal, unsaid ...string) {
 	var last uint64
 	w.records(&last)
 	for _, one := range list {
+		counted := w.counted.sum("refused ")
 		if a := one.send(); a.code != one.status {
 			w.Errorf("%s: %s: got %d %s, want %d", number, one.name, a.code, a.text, one.status)
+		}
+		if n := w.counted.sum("refused ") - counted; n != 1 {
+			w.Errorf("SMART-497: %s: got %d counts of refusals, want one: %v", one.name, n, w.counted.all)
 		}
 		records := w.records(&last)
 		if len(records) != 1 {
@@ -289,6 +293,7 @@ func TestSMART494Authorize(t *testing.T) {
 		{"SMART-T12: no challenge", ask("app", "code_challenge", ""), 303, app("app", "invalid_request", "")},
 		{"scopes that nobody knows", ask("app", "scope", "hunter2"), 303, app("app", "invalid_scope", "the server has none of the scopes")},
 		{"SMART-124: a handle that nobody has", ask("clinical", "scope", "launch patient/*.rs", "launch", handle), 303, app("clinical", "invalid_request", "the launch is not known")},
+		{"SMART-097: a prompt that nobody knows", ask("app", "prompt", "x"), 303, app("app", "invalid_request", "")},
 		{"a parameter that is repeated", func() answer {
 			return read(w.do(w.request("GET", site+"/oauth/authorize?state=hunter2&state=hunter2", "")))
 		}, 400, refusedRecord("authorization-refused", "endpoint/authorize", "nobody", "", "invalid_request", "")},
@@ -342,4 +347,70 @@ func TestSMART482Pages(t *testing.T) {
 	if n != sent || len(flushed) > 1 {
 		t.Errorf("SMART-494: %d records have %d requests, want %d", len(records)+len(flushed), n, sent)
 	}
+}
+
+// TestSMART497Refusals: the refusals of each endpoint are counted, each once, with the endpoint and the reason.
+func TestSMART497Refusals(t *testing.T) {
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) { c.Failures = 20 })
+	at := func(address string) func(*http.Request) {
+		return func(r *http.Request) { r.RemoteAddr = address + ":9" }
+	}
+	get := func(path string, address string) {
+		r := w.request("GET", site+path, "")
+		at(address)(r)
+		w.do(r)
+	}
+	want := map[string]int{}
+	for endpoint, send := range map[string]func(address string){
+		"token unsupported_grant_type": func(a string) { w.post("/oauth/token", url.Values{"grant_type": {"password"}}, at(a)) },
+		"introspect invalid_token":     func(a string) { w.post("/oauth/introspect", url.Values{"token": {"x"}}, at(a), bearer("x")) },
+		"revoke invalid_client":        func(a string) { w.post("/oauth/revoke", url.Values{"token": {"x"}}, at(a)) },
+		"launch invalid_token":         func(a string) { w.post("/oauth/launch", nil, at(a), bearer("x")) },
+		"logout invalid_request":       func(a string) { w.post("/oauth/logout/sample-staff", url.Values{"logout_token": {"x"}}, at(a)) },
+		"callback other-browser":       func(a string) { get("/oauth/callback/sample-staff?state=x&code=x", a) },
+		"authorize bad-request":        func(a string) { get("/oauth/authorize?client_id=x", a) },
+		"authorize ended":              func(a string) { get("/oauth/transaction/x", a) },
+		"authorize invalid_scope":      func(a string) { get("/oauth/authorize?"+w.authorization("app", "x").Encode(), a) },
+		"page not-found":               func(a string) { get("/pages/x", a) },
+		"page forbidden":               func(a string) { w.post("/pages/language", url.Values{"language": {"cy"}}, at(a)) },
+	} {
+		for range 2 {
+			send("198.51.100.1")
+		}
+		want["refused "+endpoint] = 2
+	}
+	w.post("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"x"}}, at("198.51.100.2"))
+	for range 20 {
+		w.post("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"x"}}, at("198.51.100.2"))
+	}
+	want["refused token invalid_client"], want["refused token too-many"] = 20, 1
+	b := w.browserOf("ann")
+	b.submit("decision", url.Values{"decision": {"refuse"}})
+	want["refused authorize access_denied"] = 1
+	b = w.browser()
+	b.ask("clinical", "user/Condition.rs")
+	b.signIn("newcomer") // who has no role: the page tells it, and the app gets it
+	b.submit("leave", nil)
+	want["refused authorize access_denied"]++
+	for name, n := range w.counted.all {
+		if strings.HasPrefix(name, "refused ") && want[name] != n {
+			t.Errorf("SMART-497: %s: got %d, want %d", name, n, want[name])
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		t.Errorf("SMART-497: not counted: %v, of %v", want, w.counted.all)
+	}
+}
+
+// sum returns the sum of the counts whose name begins with a text.
+func (c *counts) sum(begins string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, count := range c.all {
+		if strings.HasPrefix(name, begins) {
+			n += count
+		}
+	}
+	return n
 }

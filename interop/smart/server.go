@@ -14,6 +14,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/fhir/cors"
+	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
@@ -123,7 +124,13 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
-	s.answers = oauth.Answers{Log: cfg.Log}
+	s.answers = oauth.Answers{Log: cfg.Log, Refused: func(r *http.Request, e *oauth.Error) {
+		if e.Status == http.StatusTooManyRequests {
+			s.refused(endpointOf(r.URL.Path), string(pages.TooMany))
+			return
+		}
+		s.refused(endpointOf(r.URL.Path), e.Code)
+	}}
 	if s.users != nil {
 		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
 	}

@@ -81,10 +81,14 @@ func (e *Endpoint) refuse(q *request, p *progress, refusal *oauth.Error) error {
 	if ledger.Changed(err) {
 		return e.ended(errEnded)
 	}
-	if err == nil {
-		see(q.w, to)
+	if err != nil {
+		return err
 	}
-	return err
+	if p.t.Told == "" {
+		e.Refused(refusal.Code)
+	}
+	see(q.w, to)
+	return nil
 }
 
 // progress goes through the steps that need nobody, as far as they go. Every step checks again what the steps before it found.
@@ -340,6 +344,9 @@ func (e *Endpoint) tell(q *request, p *progress, refusal *oauth.Error, reason st
 	err = e.Grants.Ledger.Write(context.WithoutCancel(q.r.Context()), e.refusal(q, p, refusal), w)
 	if ledger.Changed(err) {
 		return nil // another request of the browser tells it
+	}
+	if err == nil {
+		e.Refused(refusal.Code)
 	}
 	return err
 }

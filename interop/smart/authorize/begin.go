@@ -187,6 +187,7 @@ func (e *Endpoint) sendError(w http.ResponseWriter, t *Transaction, err error) e
 	if refusal.Status >= http.StatusInternalServerError {
 		return err
 	}
+	e.Refused(refusal.Code)
 	e.sendBack(w, t, refusalOf(refusal))
 	return nil
 }

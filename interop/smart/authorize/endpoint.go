@@ -40,7 +40,9 @@ type Endpoint struct {
 	// (SMART-482).
 	Starts, SignIns, Searches *limits.Limit
 	// Refusals records the requests that are refused before they are transactions, and counts what is over a limit.
-	Refusals     *ledger.Refusals
+	Refusals *ledger.Refusals
+	// Refused is called with the error code of each refusal that goes to the client, or that a page tells a person instead.
+	Refused      func(code string)
 	Address      func(*http.Request) string
 	Capabilities capabilities.Set
 	StopPath     string // of the page with the apps that have access
