@@ -125,11 +125,14 @@ func TestSMARTT10(t *testing.T) {
 					f.fields[k] = slices.Clone(v)
 				}
 				change(forged, &f)
-				had := w.state()
+				had, records := w.state(), w.recorded("page-refused")
 				location := forged.send(f, with)
 				signedOut := name == "sign-out" && what == "no cookies" // the page says so
 				if location != "" || forged.page.code < 400 && !signedOut {
 					t.Errorf("SMART-T10: %s: got %d and %q, want a refusal", what, forged.page.code, location)
+				}
+				if forged.page.code == 403 && w.recorded("page-refused") != records+1 {
+					t.Errorf("SMART-494: %s: the audit trail has no record", what)
 				}
 				for key, value := range w.state() {
 					if _, known := had[key]; known && had[key] != value || !known {

@@ -263,7 +263,7 @@ func TestSMART497(t *testing.T) {
 	w.token("signer", url.Values{"grant_type": {"authorization_code"}})
 	b.open(site + "/my/apps")
 	b.submit("sign-out", url.Values{})
-	for name, least := range map[string]int{"issued authorization_code": 1, "issued refresh_token": 1, "issued client_credentials": 1, "issued printed": 1, "refused invalid_client": 1, "sign-in permit": 1,
+	for name, least := range map[string]int{"issued authorization_code": 1, "issued refresh_token": 1, "issued client_credentials": 1, "issued printed": 1, "refused token invalid_client": 1, "sign-in permit": 1,
 		"sign-in unknown-answer": 1, "session begun": 1, "session ended": 1, "key-fetch ": 1, "upstream answered": 1} {
 		if got := w.counted.of(name); got < least {
 			t.Errorf("SMART-497: %s: got %d, want at least %d, of %v", name, got, least, w.counted.all)

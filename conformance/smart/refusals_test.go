@@ -35,8 +35,12 @@ func (w *world) checkRefusals(number string, list []refusal, unsaid ...string) {
 	var last uint64
 	w.records(&last)
 	for _, one := range list {
+		counted := w.counted.sum("refused ")
 		if a := one.send(); a.code != one.status {
 			w.Errorf("%s: %s: got %d %s, want %d", number, one.name, a.code, a.text, one.status)
+		}
+		if n := w.counted.sum("refused ") - counted; n != 1 {
+			w.Errorf("SMART-497: %s: got %d counts of refusals, want one: %v", one.name, n, w.counted.all)
 		}
 		records := w.records(&last)
 		if len(records) != 1 {
@@ -256,4 +260,157 @@ func TestSMART127Names(t *testing.T) {
 	if strings.Contains(w.log.String(), "hunter") || strings.Contains(w.log.String(), annsNumber) {
 		t.Errorf("SMART-481, 495: the log has a value of a request: %s", w.log.String())
 	}
+}
+
+// TestSMART494Authorize: an authorization request that is refused at once has an audit record, whether its answer is a page or goes to the client,
+// and the record has no value of the request (SMART-083 to 087, 124, 494, SMART-T01, T09, T13, T16, T28).
+func TestSMART494Authorize(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	pending, err := w.smart[0].Clients.Add(t.Context(), "ann", clients.Client{Name: "Pending", Kind: clients.Public, Audience: []string{clients.ForPatients}, Scopes: "patient/*.rs", Purposes: []string{"PATRQT"},
+		RedirectURIs: []string{redirect}})
+	w.must(err)
+	ask := func(client string, change ...string) func() answer {
+		params := w.authorization(client, "patient/*.rs")
+		for i := 0; i < len(change); i += 2 {
+			params.Set(change[i], change[i+1])
+		}
+		return func() answer {
+			return read(w.do(w.request("GET", site+"/oauth/authorize?"+params.Encode(), "")))
+		}
+	}
+	nobody := refusedRecord("authorization-refused", "endpoint/authorize", "nobody", "", "unauthorized_client", "there is no such client")
+	app := func(client, reason, detail string) audit.Record {
+		return refusedRecord("authorization-refused", "client/"+w.ids[client], "nobody", w.ids[client], reason, detail)
+	}
+	handle, unregistered := secret.New(secret.LaunchHandle), "the redirect URI is not registered"
+	w.checkRefusals("SMART-494", []refusal{
+		{"SMART-T16: an unknown client", ask("app", "client_id", "hunter2"), 400, nobody},
+		{"SMART-T16: a client that waits", ask("app", "client_id", pending.ID), 400, nobody},
+		{"SMART-T01: another redirect URI", ask("app", "redirect_uri", "https://evil.example/hunter2"), 400, app("app", "invalid_request", unregistered)},
+		{"SMART-T01: no redirect URI", ask("app", "redirect_uri", ""), 400, app("app", "invalid_request", unregistered)},
+		{"SMART-T09: another response type", ask("app", "response_type", "token"), 303, app("app", "unsupported_response_type", "")},
+		{"SMART-T13: another audience", ask("app", "aud", "https://evil.example/hunter2"), 303, app("app", "invalid_request", "")},
+		{"SMART-T12: no challenge", ask("app", "code_challenge", ""), 303, app("app", "invalid_request", "")},
+		{"scopes that nobody knows", ask("app", "scope", "hunter2"), 303, app("app", "invalid_scope", "the server has none of the scopes")},
+		{"SMART-124: a handle that nobody has", ask("clinical", "scope", "launch patient/*.rs", "launch", handle), 303, app("clinical", "invalid_request", "the launch is not known")},
+		{"SMART-097: a prompt that nobody knows", ask("app", "prompt", "x"), 303, app("app", "invalid_request", "")},
+		{"a parameter that is repeated", func() answer {
+			return read(w.do(w.request("GET", site+"/oauth/authorize?state=hunter2&state=hunter2", "")))
+		}, 400, refusedRecord("authorization-refused", "endpoint/authorize", "nobody", "", "invalid_request", "")},
+	}, "hunter2", "evil", handle, pending.ID)
+	if strings.Contains(w.log.String(), "nil") || strings.Contains(w.log.String(), "hunter2") {
+		t.Errorf("SMART-495: the log has no reason, or a value of a request: %s", w.log.String())
+	}
+}
+
+// TestSMART482Pages: whoever sends forms that are not of our pages, or more requests than an address may, fills the audit trail with nothing, and no
+// request is lost (SMART-163, 482, 494, SMART-T10).
+func TestSMART482Pages(t *testing.T) {
+	const limit, sent = 3, 100
+	var counted audit.UnidentifiedLimiter
+	var writer *audit.Writer
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) {
+		c.Failures, c.Unidentified, writer = limit, &counted, c.Audit
+	})
+	b := w.browserOf("ann")
+	right, ok := b.formOf("decision")
+	if !ok {
+		t.Fatalf("there is no form: %d %s", b.page.code, b.at)
+	}
+	var last uint64
+	w.records(&last)
+	codes := map[int]int{}
+	for range sent {
+		r := w.request("POST", site+right.action, url.Values{"csrf": {"wrong"}, "decision": {"allow"}}.Encode())
+		r.RemoteAddr = "198.51.100.7:9"
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "https://evil.example")
+		for cookie, value := range b.cookies {
+			r.AddCookie(&http.Cookie{Name: cookie, Value: value})
+		}
+		codes[w.do(r).Code]++
+	}
+	records := w.records(&last)
+	if len(records) != 10*limit || codes[403] != 10*limit || codes[429] != sent-10*limit {
+		t.Errorf("SMART-482: got %d records and the answers %v", len(records), codes)
+	}
+	for _, r := range records {
+		if r.Interaction != "page-refused" || r.Type != "endpoint/authorize" || r.Decision.Reason != "forbidden" || r.Decision.Detail != "a post comes from another origin" {
+			t.Errorf("SMART-494: got the record %+v", r)
+		}
+	}
+	w.must(counted.Flush(t.Context(), writer, w.now))
+	flushed, n := w.records(&last), len(records)
+	for _, r := range flushed {
+		n += r.More
+	}
+	if n != sent || len(flushed) > 1 {
+		t.Errorf("SMART-494: %d records have %d requests, want %d", len(records)+len(flushed), n, sent)
+	}
+}
+
+// TestSMART497Refusals: the refusals of each endpoint are counted, each once, with the endpoint and the reason.
+func TestSMART497Refusals(t *testing.T) {
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) { c.Failures = 20 })
+	at := func(address string) func(*http.Request) {
+		return func(r *http.Request) { r.RemoteAddr = address + ":9" }
+	}
+	get := func(path string, address string) {
+		r := w.request("GET", site+path, "")
+		at(address)(r)
+		w.do(r)
+	}
+	want := map[string]int{}
+	for endpoint, send := range map[string]func(address string){
+		"token unsupported_grant_type": func(a string) { w.post("/oauth/token", url.Values{"grant_type": {"password"}}, at(a)) },
+		"introspect invalid_token":     func(a string) { w.post("/oauth/introspect", url.Values{"token": {"x"}}, at(a), bearer("x")) },
+		"revoke invalid_client":        func(a string) { w.post("/oauth/revoke", url.Values{"token": {"x"}}, at(a)) },
+		"launch invalid_token":         func(a string) { w.post("/oauth/launch", nil, at(a), bearer("x")) },
+		"logout invalid_request":       func(a string) { w.post("/oauth/logout/sample-staff", url.Values{"logout_token": {"x"}}, at(a)) },
+		"callback other-browser":       func(a string) { get("/oauth/callback/sample-staff?state=x&code=x", a) },
+		"authorize bad-request":        func(a string) { get("/oauth/authorize?client_id=x", a) },
+		"authorize ended":              func(a string) { get("/oauth/transaction/x", a) },
+		"authorize invalid_scope":      func(a string) { get("/oauth/authorize?"+w.authorization("app", "x").Encode(), a) },
+		"page not-found":               func(a string) { get("/pages/x", a) },
+		"page forbidden":               func(a string) { w.post("/pages/language", url.Values{"language": {"cy"}}, at(a)) },
+	} {
+		for range 2 {
+			send("198.51.100.1")
+		}
+		want["refused "+endpoint] = 2
+	}
+	w.post("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"x"}}, at("198.51.100.2"))
+	for range 20 {
+		w.post("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"x"}}, at("198.51.100.2"))
+	}
+	want["refused token invalid_client"], want["refused token too-many"] = 20, 1
+	b := w.browserOf("ann")
+	b.submit("decision", url.Values{"decision": {"refuse"}})
+	want["refused authorize access_denied"] = 1
+	b = w.browser()
+	b.ask("clinical", "user/Condition.rs")
+	b.signIn("newcomer") // who has no role: the page tells it, and the app gets it
+	b.submit("leave", nil)
+	want["refused authorize access_denied"]++
+	for name, n := range w.counted.all {
+		if strings.HasPrefix(name, "refused ") && want[name] != n {
+			t.Errorf("SMART-497: %s: got %d, want %d", name, n, want[name])
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		t.Errorf("SMART-497: not counted: %v, of %v", want, w.counted.all)
+	}
+}
+
+// sum returns the sum of the counts whose name begins with a text.
+func (c *counts) sum(begins string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, count := range c.all {
+		if strings.HasPrefix(name, begins) {
+			n += count
+		}
+	}
+	return n
 }

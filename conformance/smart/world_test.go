@@ -91,6 +91,15 @@ func (c *counts) add(what, label string) {
 	c.all[what+" "+label]++
 }
 
+// refused counts a refusal, whose endpoint and reason must be of the lists.
+func (c *counts) refused(endpoint, reason string) {
+	if slices.Contains(smart.Refusals()[endpoint], reason) {
+		c.add("refused", endpoint+" "+reason)
+	} else {
+		c.add("refused otherwise", endpoint+" "+reason)
+	}
+}
+
 // contain reports whether a count has a text in its name.
 func (c *counts) contain(text string) bool {
 	c.mu.Lock()
@@ -170,6 +179,11 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 	t.Helper()
 	w := &world{TB: t, counted: &counts{}, now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), policy: region(), ids: map[string]string{}, secrets: map[string]string{}}
 	clock := func() time.Time { return w.now }
+	t.Cleanup(func() {
+		if w.counted.contain("refused otherwise") {
+			t.Errorf("SMART-497: smart.Refusals lacks the reason of a refusal: %v", w.counted.all)
+		}
+	})
 	w.engine = open(clock)
 	signing, sample, err := serverKeys()
 	w.must(err)
@@ -187,7 +201,7 @@ func openWorld(t testing.TB, open func(clock func() time.Time) engine, servers i
 			REST: func(c *rest.Config) {
 				cfg := smart.Config{Site: site, State: w.engine, Commit: w.engine, Audit: c.Audit, Policy: w.policy, Guard: c.Guard, Keys: signing, Secrets: digests, Clock: clock,
 					Log: logger, Epoch: epoch, SampleKey: sample, Demo: true, Failures: 600, Introspections: 600,
-					Observer: smart.Observer{Count: w.counted.add, Upstream: func(_ time.Duration, ok bool) {
+					Observer: smart.Observer{Count: w.counted.add, Refused: w.counted.refused, Upstream: func(_ time.Duration, ok bool) {
 						w.counted.add("upstream", map[bool]string{true: "answered", false: "failed"}[ok])
 					}}}
 				for _, f := range configure {

@@ -89,7 +89,11 @@ func (p *Renderer) Handle(h func(http.ResponseWriter, *http.Request) error) http
 				p.fail(w, r, fmt.Errorf("panic: %v", v))
 			}
 		}()
-		if err := h(w, r); err != nil {
+		err := h(w, r)
+		if err != nil && p.cfg.Refused != nil {
+			err = p.cfg.Refused(r, err)
+		}
+		if err != nil {
 			p.fail(w, r, err)
 		}
 	})

@@ -33,6 +33,8 @@ type Config struct {
 	Reference func(*http.Request) string
 	// Log writes an error that a page does not explain. May be nil.
 	Log func(r *http.Request, reference string, err error)
+	// Refused is called with the error of a page before it becomes an error page, and returns the error to answer. May be nil.
+	Refused func(r *http.Request, err error) error
 }
 
 // Renderer renders pages. It never changes after New and is safe for concurrent use.

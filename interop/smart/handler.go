@@ -23,6 +23,13 @@ import (
 	"carerecord/interop/smart/token"
 )
 
+// The paths of the endpoints of tokens.
+const (
+	tokenPath      = "/oauth/token"
+	introspectPath = "/oauth/introspect"
+	revokePath     = "/oauth/revoke"
+)
+
 // endpoint is one path of the server.
 type endpoint struct {
 	handle http.HandlerFunc
@@ -40,9 +47,9 @@ func (s *Server) newEndpoints(t *token.Endpoint, i *introspect.Endpoint, r *revo
 	d := s.documents
 	all := map[string]endpoint{
 		"GET /fhir/.well-known/smart-configuration": {d.SMART, cors.Any},
-		"POST /oauth/token":                         {serve(t.Serve), cors.Registered},
-		"POST /oauth/revoke":                        {serve(r.Serve), cors.Registered},
-		"POST /oauth/introspect":                    {serve(i.Serve), cors.None},
+		"POST " + tokenPath:                         {serve(t.Serve), cors.Registered},
+		"POST " + revokePath:                        {serve(r.Serve), cors.Registered},
+		"POST " + introspectPath:                    {serve(i.Serve), cors.None},
 	}
 	if s.users != nil { // these describe and serve people who sign in
 		if s.cfg.Capabilities.Has(capabilities.SignOn) {

@@ -3,19 +3,24 @@ package smart
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"carerecord/consent/audit"
 	"carerecord/interop/pages"
+	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
+	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/signin"
 )
 
 // Observer watches the server, for metrics (SMART-497). Its fields may be nil. It gets no id of a person, a client or a token.
 type Observer struct {
-	// Count counts something: what is issued, refused, alert, sign-in, session or key-fetch, and label says which.
+	// Count counts something: what is issued, alert, sign-in, session or key-fetch, and label says which.
 	Count func(what, label string)
+	// Refused counts an answer that refuses a request, with one of the endpoints and of the reasons of Refusals.
+	Refused func(endpoint, reason string)
 	// Upstream measures a request to an identity provider.
 	Upstream func(took time.Duration, ok bool)
 }
@@ -23,6 +28,29 @@ type Observer struct {
 func (s *Server) count(what, label string) {
 	if s.cfg.Observer.Count != nil {
 		s.cfg.Observer.Count(what, label)
+	}
+}
+
+// Refusals returns the reasons for which each endpoint refuses requests: error codes of OAuth, and kinds of error pages.
+func Refusals() map[string][]string {
+	page := []string{string(pages.BadRequest), string(pages.Forbidden), string(pages.NotFound), string(pages.Ended), string(pages.MethodRefused), string(pages.TooMany)}
+	return map[string][]string{
+		"authorize": append([]string{oauth.InvalidRequest, oauth.UnauthorizedClient, oauth.UnsupportedResponseType, oauth.InvalidScope, oauth.AccessDenied, oauth.LoginRequired, oauth.ConsentRequired,
+			oauth.InteractionRequired, oauth.RequestNotSupported, oauth.RequestURINotSupported}, page...),
+		"token":      {oauth.InvalidRequest, oauth.InvalidClient, oauth.InvalidGrant, oauth.InvalidScope, oauth.UnauthorizedClient, oauth.UnsupportedGrantType, string(pages.TooMany)},
+		"introspect": {oauth.InvalidRequest, oauth.InvalidClient, oauth.InvalidToken, string(pages.TooMany)},
+		"revoke":     {oauth.InvalidRequest, oauth.InvalidClient, oauth.UnauthorizedClient, string(pages.TooMany)},
+		"launch":     {oauth.InvalidRequest, oauth.InvalidToken, string(pages.TooMany)},
+		"callback":   append([]string{string(pages.OtherBrowser), string(pages.SignInRefused)}, page...),
+		"logout":     {oauth.InvalidRequest, string(pages.TooMany)},
+		"page":       page,
+	}
+}
+
+// refused counts a refusal.
+func (s *Server) refused(endpoint, reason string) {
+	if s.cfg.Observer.Refused != nil {
+		s.cfg.Observer.Refused(endpoint, reason)
 	}
 }
 
@@ -34,8 +62,6 @@ func (s *Server) observed(e ledger.Event) {
 		s.count("issued", map[string]string{"backend": "client_credentials", "user": "authorization_code", "operator": "printed"}[e.Agent.Kind])
 	case "token-refresh":
 		s.count("issued", "refresh_token")
-	case "token-refused", "client-refused", "authorization-refused":
-		s.count("refused", e.Refused)
 	case "token-reuse":
 		s.alert("refresh-token-reuse", "ALERT: a refresh token was used twice, and its grant has ended", e)
 	case "code-reuse":
@@ -111,4 +137,55 @@ func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http
 		}
 		return err
 	}
+}
+
+// refusedPage is called with the error of each page before it is answered, counts a refusal, and returns the error to answer. A post that
+// does not come from a page of ours, and whatever else is forbidden, is recorded, limited by source (SMART-163, 482, 494, 497).
+func (s *Server) refusedPage(r *http.Request, err error) error {
+	var failed *pages.Failure
+	if errors.As(err, &failed) && failed.Kind == pages.Forbidden {
+		err = s.noteForbidden(r, failed)
+	}
+	if errors.As(err, &failed) && failed.Kind.Status() < http.StatusInternalServerError {
+		s.refused(endpointOf(r.URL.Path), string(failed.Kind))
+	}
+	return err
+}
+
+// noteForbidden records a page that is forbidden, and returns the error to answer.
+func (s *Server) noteForbidden(r *http.Request, failed *pages.Failure) error {
+	e := ledger.Event{Name: "page-refused", Request: r.Header.Get(referenceHeader), Of: "endpoint/" + endpointOf(r.URL.Path), Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)},
+		Refused: string(failed.Kind), Status: failed.Kind.Status()}
+	if failed.Err != nil {
+		e.Detail = failed.Err.Error()
+	}
+	within, err := s.refusals.Note(r.Context(), e)
+	switch {
+	case err != nil:
+		return err
+	case !within:
+		return pages.Fail(pages.TooMany, failed)
+	}
+	return failed
+}
+
+// endpointOf names the endpoint of a path for metrics and audit records. Paths themselves may have secrets, as the id of a transaction.
+func endpointOf(path string) string {
+	switch {
+	case path == authorize.Path, strings.HasPrefix(path, authorize.TransactionPath):
+		return "authorize"
+	case path == tokenPath:
+		return "token"
+	case path == introspectPath:
+		return "introspect"
+	case path == revokePath:
+		return "revoke"
+	case path == launchPath:
+		return "launch"
+	case strings.HasPrefix(path, signin.CallbackPath):
+		return "callback"
+	case strings.HasPrefix(path, signin.LogoutPath):
+		return "logout"
+	}
+	return "page"
 }

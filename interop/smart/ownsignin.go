@@ -93,6 +93,7 @@ func (s *Server) signInFor(w http.ResponseWriter, r *http.Request, p ownPage) er
 		return err
 	}
 	if !s.users.authorize.SignIns.Count(limits.Source(address(r))) {
+		s.refusals.Count(address(r))
 		return pages.Fail(pages.TooMany, nil)
 	}
 	kind := r.PostForm.Get("kind")

@@ -14,6 +14,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/fhir/cors"
+	"carerecord/interop/pages"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clientauth"
@@ -111,7 +112,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.Printed = &printed.Issuer{Grants: s.Grants, Clients: s.Clients, Policy: cfg.Policy, PersonKey: s.personKey}
 	failures := limits.New(cfg.Failures, cfg.Clock)
-	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + "/oauth/token", Failures: failures, Address: address, Refusals: s.refusals,
+	auth := &clientauth.Authenticator{Clients: s.Clients, Audience: cfg.Site + tokenPath, Failures: failures, Address: address, Refusals: s.refusals,
 		KeySets: &jwks.Cache{HTTP: jwks.NewClient(cfg.Loopback), Loopback: cfg.Loopback, Clock: cfg.Clock, Failed: func() { s.count("key-fetch", "") }}}
 	if cfg.Demo {
 		if err := s.openUsers(auth); err != nil {
@@ -123,7 +124,13 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	ids := &idtoken.Maker{Issuer: cfg.Site + "/fhir", Keys: cfg.Keys, Clock: cfg.Clock}
-	s.answers = oauth.Answers{Log: cfg.Log}
+	s.answers = oauth.Answers{Log: cfg.Log, Refused: func(r *http.Request, e *oauth.Error) {
+		if e.Status == http.StatusTooManyRequests {
+			s.refused(endpointOf(r.URL.Path), string(pages.TooMany))
+			return
+		}
+		s.refused(endpointOf(r.URL.Path), e.Code)
+	}}
 	if s.users != nil {
 		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
 	}
@@ -156,7 +163,7 @@ func (s *Server) Verify(ctx context.Context, h http.Header, address string) (con
 
 // Endpoints returns the absolute URLs of the endpoints, which come from the settings alone (SMART-002).
 func (s *Server) Endpoints() discovery.Endpoints {
-	e := discovery.Endpoints{Token: s.cfg.Site + "/oauth/token", Introspect: s.cfg.Site + "/oauth/introspect", Revoke: s.cfg.Site + "/oauth/revoke"}
+	e := discovery.Endpoints{Token: s.cfg.Site + tokenPath, Introspect: s.cfg.Site + introspectPath, Revoke: s.cfg.Site + revokePath}
 	if s.users != nil {
 		e.Authorize, e.Manage = s.cfg.Site+authorize.Path, s.cfg.Site+AppsPath
 	}

@@ -68,7 +68,7 @@ func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
 		return err
 	}
 	u.pages, err = pages.New(pages.Config{Origin: s.cfg.Site, Digests: s.cfg.Secrets, Demonstration: s.cfg.Demo, Browser: u.sessions.Browser,
-		Reference: func(r *http.Request) string { return r.Header.Get(referenceHeader) },
+		Reference: func(r *http.Request) string { return r.Header.Get(referenceHeader) }, Refused: s.refusedPage,
 		Log: func(r *http.Request, reference string, err error) {
 			s.cfg.Log.Info("a page was refused", "request", reference, "path", r.URL.Path, "reason", err)
 		}})
@@ -83,7 +83,7 @@ func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath,
+		Refusals: s.refusals, Refused: func(code string) { s.refused("authorize", code) }, Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath,
 		Reminders: u.reminders, Reminder: s.reminder, Reminded: s.reminded}
 	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Auth: auth, Failures: limits.New(s.cfg.Failures, s.cfg.Clock), Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {

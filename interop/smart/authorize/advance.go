@@ -93,10 +93,14 @@ func (e *Endpoint) refuse(q *request, p *progress, refusal *oauth.Error) error {
 	if ledger.Changed(err) {
 		return e.ended(errEnded)
 	}
-	if err == nil {
-		see(q.w, to)
+	if err != nil {
+		return err
 	}
-	return err
+	if p.t.Told == "" {
+		e.Refused(refusal.Code)
+	}
+	see(q.w, to)
+	return nil
 }
 
 // progress goes through the steps that need nobody, as far as they go. Every step checks again what the steps before it found.
@@ -182,7 +186,7 @@ func (e *Endpoint) signedIn(q *request, p *progress) error {
 		return errAnswered
 	}
 	if !e.SignIns.Count(limits.Source(e.Address(q.r))) { // each is a value in State, and nobody has signed in yet
-		return pages.Fail(pages.TooMany, nil)
+		return e.tooMany(q.r, nil)
 	}
 	err = e.SignIn.Start(q.w, q.r, signin.Request{Transaction: q.id, Kind: p.t.Kind, Login: again || p.t.NotSession != ""})
 	var failed *signin.Error
@@ -352,6 +356,9 @@ func (e *Endpoint) tell(q *request, p *progress, refusal *oauth.Error, reason st
 	err = e.Grants.Ledger.Write(context.WithoutCancel(q.r.Context()), e.refusal(q, p, refusal), w)
 	if ledger.Changed(err) {
 		return nil // another request of the browser tells it
+	}
+	if err == nil {
+		e.Refused(refusal.Code)
 	}
 	return err
 }

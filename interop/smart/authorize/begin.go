@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"strings"
 
+	"carerecord/consent/audit"
 	"carerecord/interop/pages"
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/clients"
 	"carerecord/interop/smart/launch"
+	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
@@ -24,7 +26,7 @@ const (
 )
 
 // ServeRequest answers GET and POST /oauth/authorize. Until client and redirect URI are known to belong together, an error is a
-// page and never a redirect (SMART-083).
+// page and never a redirect (SMART-083). What is refused here has no user yet, so its records are limited by source (SMART-482, 494).
 func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, POST"}
@@ -37,16 +39,16 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if !e.Starts.Count(limits.Source(e.Address(r))) {
-		return pages.Fail(pages.TooMany, nil)
+		return e.tooMany(r, nil)
 	}
 	form, err := oauth.ReadRequest(r)
 	if err != nil {
-		return pages.Fail(pages.BadRequest, err)
+		return e.refusedPage(w, r, nil, err)
 	}
 	ctx := r.Context()
 	client, err := e.Grants.Clients.Serving(ctx, form.Get("client_id"))
 	if errors.Is(err, clients.ErrUnknown) {
-		return pages.Fail(pages.BadRequest, err)
+		return e.refusedPage(w, r, nil, oauth.Refuse(oauth.UnauthorizedClient, "The client is not served.").Because("%w", err))
 	}
 	if err != nil {
 		return err
@@ -54,9 +56,12 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	t := Transaction{Client: client.ID, Redirect: form.Get("redirect_uri"), State: form.Get("state"), Challenge: form.Get("code_challenge"), Nonce: form.Get("nonce"),
 		Scope: form.Get("scope"), Prompt: form.Get("prompt"), Made: e.Grants.Ledger.Now(), Ends: e.Grants.Ledger.Now().Add(Life)}
 	if t.Redirect == "" || !client.Redirects(t.Redirect) {
-		return pages.Fail(pages.BadRequest, errors.New("the redirect URI is not registered"))
+		return e.refusedPage(w, r, client, oauth.Refuse(oauth.InvalidRequest, "The redirect URI is not registered.").Because("the redirect URI is not registered"))
 	}
 	if err := e.check(ctx, client, form, &t); err != nil {
+		if err := e.note(w, r, client, oauth.AsError(err)); err != nil {
+			return err
+		}
 		return e.sendError(w, &t, err)
 	}
 	if has(t.Prompt, "none") && r.Method == http.MethodGet && e.Sessions.KnownBrowser(r) == "" {
@@ -66,13 +71,43 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	t.Kind, t.Browser = kindOf(client, t.Launch), e.Sessions.Browser(w, r) // "" for a post of another site
 	id, err := e.open(ctx, t)
 	if errors.Is(err, errTooMany) {
-		return pages.Fail(pages.TooMany, err)
+		return e.tooMany(r, err)
 	}
 	if err != nil {
 		return err
 	}
 	see(w, Continue(id))
 	return nil
+}
+
+// refusedPage records a request whose answer is a page, because nothing may go to the redirect URI. client is nil where it is not known.
+func (e *Endpoint) refusedPage(w http.ResponseWriter, r *http.Request, client *clients.Client, err error) error {
+	refusal := oauth.AsError(err)
+	if err := e.note(w, r, client, refusal); err != nil {
+		return err
+	}
+	return pages.Fail(pages.BadRequest, refusal)
+}
+
+// note records a request that is refused before its transaction begins. The error replaces the answer: the source sends too many, or there
+// is no record.
+func (e *Endpoint) note(w http.ResponseWriter, r *http.Request, client *clients.Client, refusal *oauth.Error) error {
+	if refusal.Status >= http.StatusInternalServerError {
+		return nil
+	}
+	event := ledger.Event{Name: "authorization-refused", Request: w.Header().Get("X-Request-Id"), Of: "endpoint/authorize", Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: e.Address(r)},
+		Refused: refusal.Code, Status: refusal.Status}
+	if client != nil {
+		event.Of, event.Client.ID = "client/"+client.ID, client.ID
+	}
+	if refusal.Cause != nil {
+		event.Detail = refusal.Cause.Error()
+	}
+	within, err := e.Refusals.Note(r.Context(), event)
+	if err == nil && !within {
+		return pages.Fail(pages.TooMany, refusal)
+	}
+	return err
 }
 
 // challengeForm is that of a code challenge (SMART-112).
@@ -152,6 +187,7 @@ func (e *Endpoint) sendError(w http.ResponseWriter, t *Transaction, err error) e
 	if refusal.Status >= http.StatusInternalServerError {
 		return err
 	}
+	e.Refused(refusal.Code)
 	e.sendBack(w, t, refusalOf(refusal))
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"carerecord/interop/smart/capabilities"
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/launch"
+	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
 	"carerecord/interop/smart/record"
 	"carerecord/interop/smart/reminder"
@@ -39,9 +40,13 @@ type Endpoint struct {
 	// Starts limits the requests of each address, SignIns the sign-ins that each address starts, and Searches the searches of each user
 	// (SMART-482).
 	Starts, SignIns, Searches *limits.Limit
-	Address                   func(*http.Request) string
-	Capabilities              capabilities.Set
-	StopPath                  string // of the page with the apps that have access
+	// Refusals records the requests that are refused before they are transactions, and counts what is over a limit.
+	Refusals *ledger.Refusals
+	// Refused is called with the error code of each refusal that goes to the client, or that a page tells a person instead.
+	Refused      func(code string)
+	Address      func(*http.Request) string
+	Capabilities capabilities.Set
+	StopPath     string // of the page with the apps that have access
 	// Reminders keeps when people were told of apps with offline access. Reminder returns the apps of which the user of a session is to be
 	// reminded now, of those in a list, and Reminded takes the answer of its form (SMART-224).
 	Reminders *reminder.Book
@@ -82,6 +87,12 @@ func (e *Endpoint) ServeTransaction(w http.ResponseWriter, r *http.Request) erro
 		return e.post(q)
 	}
 	return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET, POST"}
+}
+
+// tooMany counts a request that is over a limit, and returns the error to answer.
+func (e *Endpoint) tooMany(r *http.Request, cause error) error {
+	e.Refusals.Count(e.Address(r))
+	return pages.Fail(pages.TooMany, cause)
 }
 
 // see sends the browser on by a GET (SMART-092).

@@ -77,7 +77,7 @@ func (e *Endpoint) postSearch(q *request, p *progress) error {
 		return e.show(q, p, http.StatusBadRequest, page)
 	}
 	if !e.Searches.Count(p.person.User) {
-		return pages.Fail(pages.TooMany, nil)
+		return e.tooMany(q.r, nil)
 	}
 	found, many, err := e.Record.Search(q.r.Context(), p.user(), criteria, pages.MaxCandidates)
 	if err != nil {

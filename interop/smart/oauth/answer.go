@@ -14,6 +14,8 @@ type Answers struct {
 	Log *slog.Logger
 	// Help is the address of a page about the error codes, for error_uri (SMART-316); empty for none.
 	Help string
+	// Refused is called with each refusal before it is answered. May be nil.
+	Refused func(r *http.Request, e *Error)
 }
 
 // Serve returns an http.HandlerFunc. Errors are JSON (RFC 6749, section 5.2), a panic is a 500
@@ -35,6 +37,9 @@ func (a Answers) Serve(h Handler) http.HandlerFunc {
 			a.Log.Error("an OAuth endpoint failed", "path", r.URL.Path, "error", err)
 		} else {
 			a.Log.Info("an OAuth request was refused", "path", r.URL.Path, "code", e.Code, "reason", e.reason())
+			if a.Refused != nil {
+				a.Refused(r, e)
+			}
 		}
 		a.WriteError(w, e)
 	}

@@ -43,7 +43,8 @@ func (o observers) authorization() smart.Observer {
 	if o.metrics == nil {
 		return smart.Observer{}
 	}
-	return smart.Observer{Count: o.metrics.CountAuthorization, Upstream: o.metrics.Upstream}
+	o.metrics.ExpectRefusals(smart.Refusals())
+	return smart.Observer{Count: o.metrics.CountAuthorization, Refused: o.metrics.CountRefusal, Upstream: o.metrics.Upstream}
 }
 
 // filtered returns a log that removes secrets (SMART-495); nil stays nil.

@@ -12,6 +12,7 @@ type authorization struct {
 	issued, refused, alerts, signIns, sessions *prometheus.CounterVec
 	keyFetches                                 prometheus.Counter
 	upstream                                   *prometheus.HistogramVec
+	refusals                                   map[string][]string // reasons by endpoint; set by ExpectRefusals
 }
 
 func newAuthorization() *authorization {
@@ -19,8 +20,9 @@ func newAuthorization() *authorization {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	}
 	a := &authorization{
-		issued:     counter("carerecord_tokens_issued_total", "Access tokens issued, by the grant type.", "grant"),
-		refused:    counter("carerecord_authorization_refusals_total", "Refusals of the authorization server, by reason.", "reason"),
+		issued: counter("carerecord_tokens_issued_total", "Access tokens issued, by the grant type.", "grant"),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "carerecord_authorization_refusals_total", Help: "Refusals of the authorization server, by endpoint and reason."},
+			[]string{"endpoint", "reason"}),
 		alerts:     counter("carerecord_authorization_alerts_total", "Events that somebody should look at: a code or a refresh token was used twice, or several resources claim to be one user.", "alert"),
 		signIns:    counter("carerecord_sign_ins_total", "Answers of identity providers, by outcome.", "outcome"),
 		sessions:   counter("carerecord_sessions_total", "Sessions of browsers that began and that were ended before their time.", "change"),
@@ -39,7 +41,7 @@ func newAuthorization() *authorization {
 
 // counters are the counters by what they count.
 func (a *authorization) counters() map[string]*prometheus.CounterVec {
-	return map[string]*prometheus.CounterVec{"issued": a.issued, "refused": a.refused, "alert": a.alerts, "sign-in": a.signIns, "session": a.sessions}
+	return map[string]*prometheus.CounterVec{"issued": a.issued, "alert": a.alerts, "sign-in": a.signIns, "session": a.sessions}
 }
 
 // labels are the values that a label may have.
@@ -47,9 +49,6 @@ func labels(what string) []string {
 	switch what {
 	case "issued":
 		return []string{"authorization_code", "refresh_token", "client_credentials", "printed"}
-	case "refused":
-		return []string{"invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "access_denied", "login_required", "consent_required",
-			"interaction_required"}
 	case "alert":
 		return []string{"refresh-token-reuse", "code-reuse", "identity-conflict"}
 	case "sign-in":
@@ -60,7 +59,7 @@ func labels(what string) []string {
 	return nil
 }
 
-// CountAuthorization counts something that the authorization server did: what is issued, refused, alert, sign-in, session or key-fetch.
+// CountAuthorization counts something that the authorization server did: what is issued, alert, sign-in, session or key-fetch.
 func (m *Metrics) CountAuthorization(what, label string) {
 	if what == "key-fetch" {
 		m.authorization.keyFetches.Inc()
@@ -73,6 +72,28 @@ func (m *Metrics) CountAuthorization(what, label string) {
 	if counter != nil {
 		counter.WithLabelValues(label).Inc()
 	}
+}
+
+// ExpectRefusals says for which reasons each endpoint refuses requests. Every series begins at 0. It is called before requests are counted.
+func (m *Metrics) ExpectRefusals(reasons map[string][]string) {
+	m.authorization.refusals = reasons
+	for endpoint, list := range reasons {
+		for _, reason := range list {
+			m.authorization.refused.WithLabelValues(endpoint, reason)
+		}
+	}
+}
+
+// CountRefusal counts a request that the authorization server refused. What ExpectRefusals did not name is "other".
+func (m *Metrics) CountRefusal(endpoint, reason string) {
+	reasons, known := m.authorization.refusals[endpoint]
+	if !known {
+		endpoint = "other"
+	}
+	if !slices.Contains(reasons, reason) {
+		reason = "other"
+	}
+	m.authorization.refused.WithLabelValues(endpoint, reason).Inc()
 }
 
 // Upstream measures a request to an identity provider.
