@@ -3,10 +3,10 @@ package node
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	signing "carerecord/interop/smart/keys"
 )
@@ -25,7 +25,7 @@ type keys struct {
 // loadKeys reads the keys folder. It creates missing keys if create is set.
 func loadKeys(dir string, create bool) (keys, error) {
 	var k keys
-	var missing []error
+	var missing []string
 	for _, one := range []struct {
 		name string
 		into *[]byte
@@ -37,7 +37,8 @@ func loadKeys(dir string, create bool) (keys, error) {
 		}
 		switch {
 		case os.IsNotExist(err):
-			missing = append(missing, fmt.Errorf("the key %s is missing. For a new store make 32 random bytes: head -c 32 /dev/urandom > %[1]s", file))
+			missing = append(missing, one.name)
+			continue
 		case err != nil:
 			return keys{}, fmt.Errorf("read key: %w", err)
 		case len(b) != 32:
@@ -46,10 +47,20 @@ func loadKeys(dir string, create bool) (keys, error) {
 		*one.into = b
 	}
 	if missing != nil {
-		return keys{}, fmt.Errorf("if this store was served before, or restored from a backup, copy its keys back to %s: with new keys, page links and the sealed queries of the audit trail cannot be read any more, and tokens and client secrets are not known.\n%w",
-			dir, errors.Join(missing...))
+		return keys{}, fmt.Errorf("if this store was served before, or restored from a backup, copy its keys back to %s: with new keys, page links and the sealed queries of the audit trail cannot be read any more, and tokens and client secrets are not known.\nMissing: %s. For a new store make them with:\n%s",
+			dir, strings.Join(missing, ", "), makeKeys(dir, missing))
 	}
 	return k, nil
+}
+
+// makeKeys returns the command that makes missing keys, and the signing key of a folder that has none. It changes no key that exists.
+func makeKeys(dir string, missing []string) string {
+	quoted := "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	command := "umask 077; mkdir -p " + quoted + "; cd " + quoted + " && for key in " + strings.Join(missing, " ") + "; do head -c 32 /dev/urandom >$key; done"
+	if found, err := filepath.Glob(filepath.Join(dir, "signing*.pem")); err == nil && len(found) == 0 {
+		command += "; openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out signing.pem"
+	}
+	return "  (" + command + ")"
 }
 
 func createKey(dir, file string) ([]byte, error) {

@@ -1,12 +1,16 @@
 package node
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"carerecord/conformance/validate"
+	signing "carerecord/interop/smart/keys"
 )
 
 // TestMarksAreOfASource: a bundle that was loaded for one organisation is not skipped when it is
@@ -36,10 +40,10 @@ func TestMarksAreOfASource(t *testing.T) {
 	}
 }
 
-// TestMissingKeys: the error says first that the keys of an earlier server must be copied back.
-// A new key would make sealed queries unreadable.
+// TestMissingKeys: the error says first that the keys of an earlier server must be copied back, since a new key would make sealed queries
+// unreadable. Then it has a command that makes all keys of a new store.
 func TestMissingKeys(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "an operator's keys")
 	_, err := loadKeys(dir, false)
 	if err == nil {
 		t.Fatal("got no error")
@@ -48,10 +52,39 @@ func TestMissingKeys(t *testing.T) {
 	if back < 0 || fresh < back || !strings.Contains(err.Error(), "page.key") || !strings.Contains(err.Error(), "audit.key") {
 		t.Errorf("got %q, want it to say first that keys are copied back, then how to make both", err)
 	}
-	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
-		t.Errorf("got the files %v, %v, want none made", files, err)
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("got the folder %s, %v, want none made", dir, err)
 	}
-	if _, err := loadKeys(filepath.Join(dir, "new"), true); err != nil {
+	if _, err := loadKeys(filepath.Join(t.TempDir(), "new"), true); err != nil {
 		t.Errorf("keys that may be created: %v", err)
+	}
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("skipped: the command of the error needs openssl")
+	}
+	text := err.Error()
+	command := func() {
+		t.Helper()
+		if out, err := exec.Command("sh", "-c", text[strings.LastIndex(text, "\n"):]).CombinedOutput(); err != nil {
+			t.Fatalf("the command of the error %q: %v\n%s", text, err, out)
+		}
+	}
+	command()
+	made, err := loadKeys(dir, false)
+	if err != nil {
+		t.Errorf("after the command: %v", err)
+	}
+	if _, err := signing.Load(dir, false, time.Now); err != nil {
+		t.Errorf("after the command: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "audit.key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = loadKeys(dir, false); err == nil {
+		t.Fatal("got no error without one key")
+	}
+	text = err.Error()
+	command()
+	if again, err := loadKeys(dir, false); err != nil || !bytes.Equal(again.page, made.page) || bytes.Equal(again.audit, made.audit) {
+		t.Errorf("after the command for one key the others are the same: got %v, %v, then %v", made, again, err)
 	}
 }

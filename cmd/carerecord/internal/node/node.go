@@ -99,6 +99,9 @@ func (c *Config) readFolders() (keys, *policy.Folder, error) {
 		}
 	}
 	folder, err := policy.Load(c.PolicyDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w\nA record needs all of these files before its first start. docs/examples/policy is an example to copy, and docs/operations.md explains it", err)
+	}
 	if err != nil {
 		return k, nil, err
 	}
