@@ -2,7 +2,9 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -34,5 +36,17 @@ func TestLimits(t *testing.T) {
 		if !strings.Contains(out.String(), name+"=") {
 			t.Errorf("LIM-001: %s is not shown: %s", name, out.String())
 		}
+	}
+}
+
+// TestProxyExample: the example of a proxy in docs/operations.md lets pass what the server accepts.
+func TestProxyExample(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := DefaultLimits()
+	if want := fmt.Sprintf("client_max_body_size %dm;", limits.rest.Bundle>>20); !strings.Contains(string(text), want) {
+		t.Errorf("docs/operations.md lacks %q", want)
 	}
 }
