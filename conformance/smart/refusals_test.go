@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -413,4 +414,33 @@ func (c *counts) sum(begins string) (n int) {
 		}
 	}
 	return n
+}
+
+// TestSMART494OnTheWay: an authorization whose client is suspended while it runs, and an app that a patient opens without a record to
+// share, have an audit record and are counted (SMART-065, 147, 494, 497).
+func TestSMART494OnTheWay(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.launchable()
+	opening, running := w.using(), w.browserOf("bob")
+	w.put("Patient", "ann", `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"identifier":[{"system":"`+nhs+`","value":"`+annsNumber+`"}],"birthDate":"1960-01-02"`)
+	form, right := opening.forms()["open"], running.forms()["decision"]
+	if form.action == "" || right.action == "" {
+		t.Fatalf("there is no form: %d, %d", opening.page.code, running.page.code)
+	}
+	var last uint64
+	w.records(&last)
+	opening.send(form, nil)
+	records := w.records(&last)
+	i := slices.IndexFunc(records, func(r audit.Record) bool { return r.Interaction == "launch-refused" })
+	if opening.page.code != 403 || i < 0 || records[i].Agent.Subject != "ann" || records[i].Decision.Reason != "access_denied" || records[i].Client.ID != w.ids["launchable"] || w.counted.of("refused page access_denied") != 1 {
+		t.Errorf("SMART-494: an app without a record to share: got %d, the records %+v and the counts %v", opening.page.code, records, w.counted.all)
+	}
+	_, err := w.smart[0].Clients.Suspend(t.Context(), "ann", w.ids["app"])
+	w.must(err)
+	w.records(&last)
+	running.send(right, url.Values{"decision": {"allow"}})
+	records = w.records(&last)
+	if running.page.code != 400 || len(records) != 1 || records[0].Interaction != "authorization-refused" || records[0].Decision.Detail != "the client is not served any more" || w.counted.of("refused authorize bad-request") != 1 {
+		t.Errorf("SMART-494: a client that is suspended: got %d, the records %+v and the counts %v", running.page.code, records, w.counted.all)
+	}
 }

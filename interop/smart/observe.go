@@ -43,7 +43,7 @@ func Refusals() map[string][]string {
 		"launch":     {oauth.InvalidRequest, oauth.InvalidToken, string(pages.TooMany)},
 		"callback":   append([]string{string(pages.OtherBrowser), string(pages.SignInRefused)}, page...),
 		"logout":     {oauth.InvalidRequest, string(pages.TooMany)},
-		"page":       page,
+		"page":       append([]string{oauth.AccessDenied}, page...),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/launch"
 	"carerecord/interop/smart/ledger"
+	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/record"
 )
 
@@ -61,12 +62,20 @@ func (s *Server) openApp(w http.ResponseWriter, r *http.Request, person policy.P
 	if err != nil {
 		return err
 	}
+	event := ledger.Event{Name: "launch-announce", Request: r.Header.Get(referenceHeader), Of: "client/" + client.ID, Named: own.ID,
+		Agent: audit.Agent{Kind: "user", Subject: person.User, Purpose: policy.PurposeOwn}, Client: audit.Client{ID: client.ID, Address: address(r)}}
 	if own.ID == "" {
+		event.Name, event.Refused, event.Status, event.Detail = "launch-refused", oauth.AccessDenied, http.StatusForbidden, string(pages.NoRecord)
+		switch within, err := s.refusals.Note(ctx, event); {
+		case err != nil:
+			return err
+		case !within:
+			return pages.Fail(pages.TooMany, nil)
+		}
+		s.refused(endpointOf(r.URL.Path), oauth.AccessDenied)
 		return s.users.pages.Render(w, r, http.StatusForbidden, pages.Refusal{Reason: pages.NoRecord}, pages.Options{Binding: s.users.sessions.Browser(w, r)})
 	}
-	handle, err := s.users.launches.Book.Announce(ctx, ledger.Event{Name: "launch-announce", Request: r.Header.Get(referenceHeader), Of: "client/" + client.ID, Named: own.ID,
-		Agent: audit.Agent{Kind: "user", Subject: person.User, Purpose: policy.PurposeOwn}, Client: audit.Client{ID: client.ID, Address: address(r)}},
-		launch.Launch{Client: client.ID, Own: true, User: person.User, Patient: own.ID, Person: own.Key})
+	handle, err := s.users.launches.Book.Announce(ctx, event, launch.Launch{Client: client.ID, Own: true, User: person.User, Patient: own.ID, Person: own.Key})
 	if err != nil {
 		return err
 	}

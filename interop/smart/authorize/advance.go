@@ -118,7 +118,7 @@ func (e *Endpoint) progress(q *request) (*progress, error) {
 	p := &progress{began: began, stored: stored, t: stored.Content}
 	p.client, err = e.Grants.Clients.Serving(ctx, p.t.Client)
 	if errors.Is(err, clients.ErrUnknown) || err == nil && !p.client.Redirects(p.t.Redirect) {
-		return nil, pages.Fail(pages.BadRequest, errors.New("the client is not served any more"))
+		return nil, e.refusedPage(q.w, q.r, nil, oauth.Refuse(oauth.UnauthorizedClient, "The client is not served.").Because("the client is not served any more"))
 	}
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ type Refusals struct {
 	Counted *audit.UnidentifiedLimiter
 }
 
-// Note records a refusal of a sender who is nobody, whatever name they give: a client that was not authenticated, a browser without a
-// session. It reports whether the source is still within its limit; if not, the refusal was counted, and the answer is 429. The error is that
+// Note records a refusal of a sender who is known by the address alone, whatever name they give: a client that was not authenticated, a
+// browser. It reports whether the source is still within its limit; if not, the refusal was counted, and the answer is 429. The error is that
 // of the audit trail.
 func (r *Refusals) Note(ctx context.Context, e Event) (within bool, err error) {
 	return r.note(ctx, e, r.Sources, limits.Source(e.Client.Address))
