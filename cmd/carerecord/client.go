@@ -249,7 +249,7 @@ func (c *clientChangeCmd) Run(ctx context.Context, out io.Writer) error {
 type clientApproveCmd struct {
 	clientFlags
 	ID     string `arg:"" help:"Id of the client."`
-	Digest string `arg:"" help:"Digest of what was proposed, as show and add print it."`
+	Digest string `arg:"" help:"Digest of what was proposed, as the command that proposed it printed it."`
 }
 
 // Run approves it.

@@ -106,7 +106,7 @@ func (e *Endpoint) caller(ctx context.Context, attempt clientauth.Attempt) (clie
 	}
 	result, err := e.Auth.Checked(ctx, attempt)
 	if err == nil && result.Method == clientauth.None {
-		err = e.Auth.Refused(ctx, attempt, result, (&oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidClient, Description: "The client is not authenticated."}).Because("a public client asks"))
+		err = e.Auth.Refused(ctx, attempt, result, (&oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidClient, Description: "A public client may not introspect tokens."}).Because("a public client asks"))
 	}
 	return result, err
 }

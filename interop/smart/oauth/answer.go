@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -45,12 +46,15 @@ func (a Answers) Serve(h Handler) http.HandlerFunc {
 	}
 }
 
-// WriteJSON answers with a JSON object that nobody may store (SMART-312).
+// WriteJSON answers with a JSON object that nobody may store (SMART-312). Addresses in it are readable: & stays as it is.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		return err
 	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	NoStore(h)
