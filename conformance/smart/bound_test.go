@@ -54,6 +54,49 @@ func TestGrantsAreListedOnce(t *testing.T) {
 	sentBack(t, listed("a decision", b.allow))
 }
 
+// TestGrantsAreForgotten: what has ended, and what nobody took a token of, is listed no more, and soon forgotten: any page can lead the
+// browser of a person to one more grant that repeats a decision (SMART-482).
+func TestGrantsAreForgotten(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	const scope = "launch/patient patient/Condition.rs offline_access"
+	count := func(prefix string) (n int) {
+		t.Helper()
+		for _, err := range w.engine.Values(t.Context(), prefix) {
+			w.must(err)
+			n++
+		}
+		return n
+	}
+	b := w.browser()
+	w.exchange("app", b.journey("app", scope, "ann", "").Get("code"))
+	const more = 150
+	for range more {
+		sentBack(t, b.ask("app", scope))
+	}
+	if n := count("smart/user-grant/ann/"); n > grants.MaxOfApp {
+		t.Errorf("SMART-482: %d entries of a user who may have %d grants", n, grants.MaxOfApp)
+	}
+	w.now = w.now.Add(2 * time.Minute)
+	if n := count("smart/user-grant/ann/"); n != 1 {
+		t.Errorf("SMART-482: %d entries after the codes have ended, want that of which a token was taken", n)
+	}
+	w.now = w.now.Add(25 * time.Hour)
+	for _, prefix := range []string{"smart/grant/", "smart/code/"} {
+		if n := count(prefix); n > 2 { // of the app, and the token of the feed that filled the record
+			t.Errorf("SMART-482: %d values of %s a day later", n, prefix)
+		}
+	}
+	list, err := w.smart[0].Grants.OfUser(t.Context(), "ann")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("SMART-405: got %v (%v)", list, err)
+	}
+	w.must(w.smart[0].Grants.End(t.Context(), list[0].ID, list[0].Event("grant-end", "", ""), "test"))
+	w.now = w.now.Add(25 * time.Hour)
+	if n := count("smart/user-grant/") + count("smart/grant/"); n != 0 {
+		t.Errorf("SMART-482: %d values of a grant that has ended a day ago", n)
+	}
+}
+
 // TestGrantsOfAnApp: a user has at most a hundred grants of one app. One more ends the one that was not used for longest, and of those
 // that repeat a decision before the decision itself (SMART-222, 347).
 func TestGrantsOfAnApp(t *testing.T) {
@@ -75,7 +118,7 @@ func TestGrantsOfAnApp(t *testing.T) {
 		w.now = w.now.Add(time.Second)
 		g := decision
 		g.ID, g.Decision, g.Made = grants.NewID(), grants.RepeatOf(decision.ID), w.now
-		_, err := w.smart[0].Grants.Authorize(t.Context(), g.Event("authorization", "", ""), g, grants.Code{}, time.Minute, func(string) ([]store.StateWrite, error) { return nil, nil })
+		_, err := w.smart[0].Grants.Authorize(t.Context(), g.Event("authorization", "", ""), g, grants.Code{}, time.Hour, func(string) ([]store.StateWrite, error) { return nil, nil })
 		w.must(err)
 		ids = append(ids, g.ID)
 	}

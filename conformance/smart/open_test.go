@@ -38,7 +38,7 @@ func (w *world) using() *browser {
 	w.Helper()
 	b := w.browser()
 	for _, name := range []string{"app", "launchable"} {
-		b.journey(name, "patient/*.rs", "ann", "")
+		w.exchange(name, b.journey(name, "patient/*.rs", "ann", "").Get("code"))
 	}
 	b.open(site + "/my/apps")
 	return b

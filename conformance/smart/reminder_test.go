@@ -30,7 +30,7 @@ func (w *world) asked(user string) (b *browser, reminded bool) {
 func TestSMART224(t *testing.T) {
 	w := newWorld(t, nil, 2)
 	began := w.now
-	w.browser().journey("app", "patient/*.rs offline_access", "ann", "")
+	w.exchange("app", w.browser().journey("app", "patient/*.rs offline_access", "ann", "").Get("code"))
 	for _, c := range []struct {
 		day  int
 		want bool
@@ -79,6 +79,9 @@ func TestReminderOfApproved(t *testing.T) {
 		if location == "" && !has(b.forms(), "reminder") {
 			t.Fatalf("SMART-220: got %d at %s", b.page.code, b.at)
 		}
+		if location != "" {
+			w.exchange("chart", sentBack(t, location).Get("code"))
+		}
 		return location == ""
 	}
 	for _, c := range []struct {
@@ -98,14 +101,14 @@ func TestReminderOfApproved(t *testing.T) {
 func TestNoReminder(t *testing.T) {
 	w := newWorld(t, nil, 1)
 	began := w.now
-	w.browser().journey("both", "patient/*.rs", "bob", "")
+	w.exchange("both", w.browser().journey("both", "patient/*.rs", "bob", "").Get("code"))
 	if _, got := w.asked("bob"); got {
 		t.Error("SMART-224: a reminder of access that ends with the token")
 	}
-	w.browser().journey("app", "patient/*.rs offline_access", "ann", "")
+	w.exchange("app", w.browser().journey("app", "patient/*.rs offline_access", "ann", "").Get("code"))
 	w.day(began, 200)
 	b, _ := w.asked("ann")
-	b.allow()
+	w.exchange("app", sentBack(t, b.allow()).Get("code"))
 	b.open(site + "/my/apps")
 	if !w.audited("reminder", "page/apps") {
 		t.Error("SMART-224: the audit trail has no visit of the apps")
@@ -125,16 +128,16 @@ func TestNoReminder(t *testing.T) {
 		t.Error("SMART-224: a reminder though all access has ended")
 	}
 	w.day(began, 200)
-	w.browser().journey("secret", "patient/*.rs offline_access", "bob", "")
+	w.exchange("secret", w.browser().journey("secret", "patient/*.rs offline_access", "bob", "").Get("code"))
 	w.day(began, 600)
 	// The year of Bob, which began on day 200, is over.
 	c, got := w.asked("bob")
 	if got {
 		t.Fatal("SMART-224: a reminder though all access has ended")
 	}
-	c.allow()
+	w.exchange("app", sentBack(t, c.allow()).Get("code"))
 	w.day(began, 700)
-	w.browser().journey("secret", "patient/*.rs offline_access", "bob", "", prompt("consent"))
+	w.exchange("app", w.browser().journey("app", "patient/*.rs offline_access", "bob", "", prompt("consent")).Get("code"))
 	w.day(began, 964)
 	if _, got := w.asked("bob"); got {
 		t.Error("SMART-224: a reminder within a year")
@@ -157,10 +160,10 @@ func TestNoReminder(t *testing.T) {
 func TestReminderBeforeOwnPages(t *testing.T) {
 	w := newWorld(t, nil, 2)
 	began := w.now
-	w.browser().journey("app", "patient/*.rs offline_access", "ann", "")
+	w.exchange("app", w.browser().journey("app", "patient/*.rs offline_access", "ann", "").Get("code"))
 	w.day(began, 300)
 	for _, name := range []string{"app", "secret"} {
-		w.browser().journey(name, "patient/*.rs offline_access", "ann", "", prompt("consent"))
+		w.exchange(name, w.browser().journey(name, "patient/*.rs offline_access", "ann", "", prompt("consent")).Get("code"))
 	}
 	refresh := w.exchange("app", w.browser().journey("app", "patient/*.rs offline_access", "ann", "").Get("code")).str("refresh_token")
 	w.day(began, 365)

@@ -32,24 +32,31 @@ func (s *Store) end(ctx context.Context, g ledger.Value[Grant], e ledger.Event, 
 		return nil
 	}
 	g.Content.Ended, g.Content.EndedBy = s.Ledger.Now(), why
-	w, err := g.Change(g.Content.Ends.Add(keepExpired))
+	writes, err := ended(g)
 	if err != nil {
 		return err
 	}
-	return s.Ledger.Write(ctx, e, w)
+	return s.Ledger.Write(ctx, e, writes...)
+}
+
+// ended returns the writes of a grant that has ended: it is remembered for a day, and listed no more.
+func ended(g ledger.Value[Grant]) ([]store.StateWrite, error) {
+	w, err := g.Change(g.Content.Ended.Add(keepExpired))
+	writes := []store.StateWrite{w}
+	if g.Content.User != "" {
+		writes = append(writes, store.StateWrite{Key: userPrefix + g.Content.User + "/" + g.Content.ID, Expires: time.Unix(0, 0)})
+	}
+	return writes, err
 }
 
 // Unchanged returns the write that keeps a grant as it is, and fails if the grant has ended or changed since; ErrInactive for one
 // that has ended already.
 func (s *Store) Unchanged(ctx context.Context, id string) (store.StateWrite, error) {
-	g, err := read[Grant](ctx, s, grantPrefix+id)
-	if err == nil && !g.Content.Ended.IsZero() {
-		err = ErrInactive
-	}
+	g, err := s.Get(ctx, id)
 	if err != nil {
 		return store.StateWrite{}, err
 	}
-	return g.Change(g.Content.Ends.Add(keepExpired))
+	return s.keep(ctx, &g)
 }
 
 // SetPatient stores the id of the Patient in context of a grant, which is another one of the same person.

@@ -55,7 +55,7 @@ func (l Lives) For(c *clients.Client) Lives {
 func (s *Store) Direct(ctx context.Context, e func(g *Grant, tokenID string) ledger.Event, g Grant, life time.Duration) (Issued, error) {
 	g.ID, g.Made = NewID(), s.Ledger.Now()
 	g.Ends = g.Made.Add(life)
-	writes, err := s.newGrant(&g, g.Made)
+	writes, err := s.newGrant(&g, g.Made, g.Ends)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -85,12 +85,12 @@ type Code struct {
 func (s *Store) Authorize(ctx context.Context, e ledger.Event, g Grant, c Code, life time.Duration, more func(code string) ([]store.StateWrite, error)) (string, error) {
 	code := secret.New(secret.Code)
 	c.Grant, c.Client, c.Ends = g.ID, g.Client, s.Ledger.Now().Add(life)
-	writes, err := s.newGrant(&g, time.Time{})
+	writes, err := s.newGrant(&g, time.Time{}, c.Ends)
 	if err != nil {
 		return "", err
 	}
-	// A used code is remembered as long as tokens of it may live, so that a second use ends them.
-	w, err := ledger.New(codePrefix+s.Secrets.Of(code), c, g.Ends)
+	// What nobody exchanges is soon forgotten. A used code is remembered as long as tokens of it may live, so that a second use ends them.
+	w, err := ledger.New(codePrefix+s.Secrets.Of(code), c, c.Ends.Add(keepExpired))
 	if err != nil {
 		return "", err
 	}
@@ -125,7 +125,7 @@ func (s *Store) BurnCode(ctx context.Context, v ledger.Value[Code], why, request
 		return s.End(ctx, g.Content.ID, e, why)
 	}
 	v.Content.Used = true
-	w, err := v.Change(g.Content.Ends)
+	w, err := v.Change(v.Content.Ends.Add(keepExpired))
 	if err != nil {
 		return err
 	}
@@ -146,10 +146,14 @@ func ignoreInactive(err error) error {
 	return err
 }
 
-// Exchange uses up a code for tokens, in one step. refresh says whether a refresh token is issued. It
-// returns ErrInactive if the grant has ended, and ErrUsed if another request used the code first.
+// Exchange uses up a code for tokens, in one step, from which on the grant is kept until its end. It returns ErrInactive if the grant has
+// ended, and ErrUsed if another request used the code first.
 func (s *Store) Exchange(ctx context.Context, v ledger.Value[Code], lives Lives, request, address string) (Issued, error) {
 	g, _, err := s.live(ctx, v.Content.Grant)
+	if err != nil {
+		return Issued{}, err
+	}
+	kept, err := s.keep(ctx, &g)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -165,11 +169,30 @@ func (s *Store) Exchange(ctx context.Context, v ledger.Value[Code], lives Lives,
 	out.Code = v.Content
 	e := g.Event("token-issue", request, address)
 	e.Agent.Token = out.TokenID
-	err = s.Ledger.Write(ctx, e, append(writes, used)...)
-	if ledger.Changed(err) {
-		return Issued{}, ErrUsed
+	err = s.Ledger.Write(ctx, e, append(writes, used, kept)...)
+	if !ledger.Changed(err) {
+		return out, err
 	}
-	return out, err
+	switch again, err := read[Code](ctx, s, v.Key); {
+	case err != nil:
+		return Issued{}, err
+	case again.Content.Used:
+		return Issued{}, ErrUsed
+	default: // the grant has changed, not the code
+		return s.Exchange(ctx, again, lives, request, address)
+	}
+}
+
+// keep returns the write that keeps a grant until its end; ErrInactive for one that has ended.
+func (s *Store) keep(ctx context.Context, g *Grant) (store.StateWrite, error) {
+	v, err := read[Grant](ctx, s, grantPrefix+g.ID)
+	if err == nil && !v.Content.Ended.IsZero() {
+		err = ErrInactive
+	}
+	if err != nil {
+		return store.StateWrite{}, err
+	}
+	return v.Change(g.Ends.Add(keepExpired))
 }
 
 // ErrUsed: a code or refresh token was used before.

@@ -114,15 +114,16 @@ func read[T any](ctx context.Context, s *Store, key string) (ledger.Value[T], er
 	return v, err
 }
 
-// newGrant returns the writes of a new grant, of which a token was issued at an instant; zero for none.
-func (s *Store) newGrant(g *Grant, used time.Time) ([]store.StateWrite, error) {
-	w, err := ledger.New(grantPrefix+g.ID, *g, g.Ends.Add(keepExpired))
+// newGrant returns the writes of a new grant, of which a token was issued at an instant; zero for none. It is listed until an instant: that
+// of its end, or, while it has no token, the end of its code.
+func (s *Store) newGrant(g *Grant, used, until time.Time) ([]store.StateWrite, error) {
+	w, err := ledger.New(grantPrefix+g.ID, *g, until.Add(keepExpired))
 	if err != nil {
 		return nil, err
 	}
 	all := []store.StateWrite{w}
 	if g.User != "" {
-		listed, err := ledger.New(userPrefix+g.User+"/"+g.ID, used, g.Ends)
+		listed, err := ledger.New(userPrefix+g.User+"/"+g.ID, used, until)
 		if err != nil {
 			return nil, err
 		}
