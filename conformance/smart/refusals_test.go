@@ -170,7 +170,7 @@ func TestSMART494Launches(t *testing.T) {
 		{"a token that nobody has", announce(secret.New(secret.AccessToken)), 401, refusedRecord("launch-refused", "endpoint/launch", "nobody", "", "invalid_token", "a token that is not active")},
 		{"a token without the right", announce(plain), 401, refusedRecord("launch-refused", "endpoint/launch", "client", w.ids["loader"], "invalid_token", "a token without the right")},
 		{"a member that nobody knows", announce(token, "hunter", 1), 400, byEHR("endpoint/launch", "")},
-		{"an unknown app", announce(token, "client_id", "hunter2"), 422, byEHR("endpoint/launch", "an unknown client")},
+		{"an unknown app", announce(token, "client_id", "hunter2"), 422, byEHR("endpoint/launch", "a client that is unknown, or not for the staff of the organisation")},
 		{"a purpose of another kind", announce(token, "purpose", "PATRQT"), 422, byEHR(app, "")},
 		{"an unknown patient", announce(token, "patient", "t1.unknown"), 422, byEHR(app, unseen)},
 		{"a hidden patient", announce(token, "patient", "t1.secret"), 422, byEHR(app, unseen)},
