@@ -79,7 +79,7 @@ func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
 		return err
 	}
 	u.reminders = &reminder.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
-	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource}
+	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource, Closed: s.cfg.Closed}
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
