@@ -83,7 +83,7 @@ func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Refusals: s.refusals, Refused: func(code string) { s.refused("authorize", code) }, Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath,
+		Refusals: s.refusals, Refused: func(code string) { s.refused("authorize", code) }, Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath, StopPathOf: func(kind session.Kind) string { return pageOf(AppsPath, kind) },
 		Reminders: u.reminders, Reminder: s.reminder, Reminded: s.reminded}
 	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Auth: auth, Failures: limits.New(s.cfg.Failures, s.cfg.Clock), Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
