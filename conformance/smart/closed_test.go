@@ -48,6 +48,9 @@ func TestClosedRecord(t *testing.T) {
 	if own.signIn("ann"); own.page.code != 503 || strings.Contains(own.page.text, "nn Other") {
 		t.Errorf("CON-1407: the consent page of a patient: got %d %s", own.page.code, own.page.text)
 	}
+	if apps.open(site + "/my/choices"); apps.page.code != 503 || strings.Contains(apps.page.text, "Your record") {
+		t.Errorf("CON-1407: the choices: got %d %s", apps.page.code, apps.page.text)
+	}
 	if apps.open(site + "/my/apps"); apps.page.code != 503 || strings.Contains(apps.page.text, "nn Other") {
 		t.Errorf("CON-1407: the page of the apps: got %d %s", apps.page.code, apps.page.text)
 	}

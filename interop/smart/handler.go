@@ -99,6 +99,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:
 		return u.pages.Handle(withForm(s.serveApps))
+	case path == ChoicesPath:
+		return u.pages.Handle(s.serveChoices)
 	case path == openPath, strings.HasPrefix(path, openPath+"/"):
 		return u.pages.Handle(withForm(s.serveOpen))
 	case path == DevelopersPath:

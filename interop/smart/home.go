@@ -28,6 +28,7 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 		{Text: "GET /fhir/metadata", Path: "/fhir/metadata"},
 		{Text: "GET /fhir/.well-known/smart-configuration", Path: "/fhir/.well-known/smart-configuration"},
 		{Text: "GET " + browsePath, Path: browsePath},
+		{Text: "GET " + ChoicesPath, Path: ChoicesPath},
 		{Text: "GET " + AppsPath, Path: AppsPath},
 		{Text: "GET " + sessionsPath, Path: sessionsPath},
 	}}

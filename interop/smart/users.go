@@ -16,6 +16,7 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
+	"carerecord/interop/portal"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/browse"
 	"carerecord/interop/smart/clientauth"
@@ -44,6 +45,8 @@ type users struct {
 	reminders *reminder.Book
 	activity  activity
 	directory *staff.Directory
+	choices   *portal.Choices
+	changes   *limits.Limit            // of the choices of each person
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
 	answers   *limits.Limit            // of failed sign-ins and logout tokens at an address
@@ -63,7 +66,7 @@ const (
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
 // (SMART-190 to 208), so only a demonstration has people. auth records what the launch API refuses.
 func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
-	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock)}
+	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock), changes: limits.New(s.cfg.Failures, s.cfg.Clock)}
 	if u.sessions, err = session.New(session.Config{State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Secure: strings.HasPrefix(s.cfg.Site, "https:")}); err != nil {
 		return err
 	}
@@ -90,6 +93,7 @@ func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
 	u.directory = &staff.Directory{Guard: s.cfg.Guard, Record: reader, State: s.cfg.State, Audit: s.cfg.Audit, Policy: s.cfg.Policy, Secrets: s.cfg.Secrets, Clock: s.cfg.Clock, Base: s.cfg.Site + "/fhir"}
+	u.choices = &portal.Choices{Guard: s.cfg.Guard, Audit: s.cfg.Audit, Policy: s.cfg.Policy}
 	s.users = u
 	s.Resource.Used = s.used
 	return nil
