@@ -62,6 +62,18 @@ func (l *Limit) Count(name string) bool {
 	return true
 }
 
+// Return gives back an event that Count counted: it turned out to be none. Whoever counts failures counts each request before it runs and
+// returns those that do not fail, so that requests at the same time are not more than the limit.
+func (l *Limit) Return(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.perMinute == 0 {
+		return
+	}
+	b := l.bucket(name)
+	b.left = min(float64(l.perMinute), b.left+1)
+}
+
 // bucket returns the bucket of a name as of now. The mutex must be held.
 func (l *Limit) bucket(name string) *bucket {
 	now := l.clock()
