@@ -87,7 +87,8 @@ func (w *world) gather(g *gathering, call string, list []*http.Request) map[int]
 	return codes
 }
 
-// TestSMART482AtOnce: requests at the same time are not more than a limit: launches that try patients, secrets and codes. What does not fail gives its place back.
+// TestSMART482AtOnce: requests at the same time are not more than a limit: launches that try patients, secrets, codes and states of
+// sign-ins. What does not fail gives its place back.
 func TestSMART482AtOnce(t *testing.T) {
 	const limit, sent = 5, 40
 	var g *gathering
@@ -119,6 +120,11 @@ func TestSMART482AtOnce(t *testing.T) {
 		}, 401},
 		"codes": {"smart/client/", func(int) *http.Request {
 			return form("/oauth/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {w.ids["app"]}, "code": {secret.New(secret.Code)}, "redirect_uri": {redirect}, "code_verifier": {verifier}})
+		}, 400},
+		"states": {"signin/", func(int) *http.Request {
+			r := w.request("GET", site+"/oauth/callback/sample-staff?code=x&state="+secret.New(secret.State), "")
+			r.RemoteAddr = "198.51.100.7:9"
+			return r
 		}, 400},
 	} {
 		var list []*http.Request

@@ -40,13 +40,6 @@ func New(perMinute int, clock func() time.Time) *Limit {
 	return &Limit{perMinute: perMinute, clock: clock, buckets: buckets}
 }
 
-// Exceeded reports whether a name has used up its events. It counts nothing.
-func (l *Limit) Exceeded(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.perMinute > 0 && l.bucket(name).left < 1
-}
-
 // Count counts an event of a name, and reports whether it is still within the limit.
 func (l *Limit) Count(name string) bool {
 	l.mu.Lock()
