@@ -49,7 +49,8 @@ type users struct {
 	changes   *limits.Limit            // of the choices of each person
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
-	answers   *limits.Limit            // of failed sign-ins and logout tokens at an address
+	answers   *limits.Limit            // of failed sign-ins at an address
+	logouts   *limits.Limit            // of refused logout tokens at an address
 }
 
 // unknownPerson is the reason of a sign-in of somebody who is not in the policy.
@@ -66,7 +67,7 @@ const (
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
 // (SMART-190 to 208), so only a demonstration has people. auth records what the launch API refuses.
 func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
-	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock), changes: limits.New(s.cfg.Failures, s.cfg.Clock)}
+	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock), logouts: limits.New(s.cfg.Failures, s.cfg.Clock), changes: limits.New(s.cfg.Failures, s.cfg.Clock)}
 	if u.sessions, err = session.New(session.Config{State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Secure: strings.HasPrefix(s.cfg.Site, "https:")}); err != nil {
 		return err
 	}
@@ -247,8 +248,29 @@ func (s *Server) subject(u session.User) string {
 	return s.cfg.Secrets.Of("subject\x00" + u.Issuer + "\x00" + u.Subject)[:32]
 }
 
-// allowed reports whether the user of a grant may still have tokens (SMART-320, 346, 348).
+// allowed returns nil if the user of a grant may have tokens now, and notes the request as activity of the session of a grant that is online
+// (SMART-320, 346, 348). It returns grants.ErrInactive if not.
 func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
+	if err := s.permits(g); err != nil || !g.Online {
+		return err
+	}
+	_, err := s.users.sessions.Use(ctx, g.SessionUser, g.Session)
+	if errors.Is(err, session.ErrNone) {
+		return grants.ErrInactive
+	}
+	return err
+}
+
+// stillAllowed is allowed without the activity.
+func (s *Server) stillAllowed(ctx context.Context, g *grants.Grant) error {
+	if err := s.permits(g); err != nil {
+		return err
+	}
+	return s.sessionLives(ctx, g)
+}
+
+// permits returns nil if policy and capabilities permit tokens of a grant, and grants.ErrInactive if not.
+func (s *Server) permits(g *grants.Grant) error {
 	if g.User == "" {
 		return nil
 	}
@@ -269,10 +291,18 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if s.cfg.Capabilities.Permitted(granted, g.Launched).String() != granted.String() {
 		return grants.ErrInactive // a capability was switched off since
 	}
+	return nil
+}
+
+// sessionLives returns grants.ErrInactive for a grant that is online and whose session has ended. It notes no activity.
+func (s *Server) sessionLives(ctx context.Context, g *grants.Grant) error {
 	if !g.Online {
 		return nil
 	}
-	_, err = s.users.sessions.Use(ctx, g.SessionUser, g.Session)
+	if s.users == nil {
+		return grants.ErrInactive // the server had people when the grant was made
+	}
+	err := s.users.sessions.Lives(ctx, g.SessionUser, g.Session)
 	if errors.Is(err, session.ErrNone) {
 		return grants.ErrInactive
 	}

@@ -79,7 +79,7 @@ func TestMistakes(t *testing.T) {
 		"SMART-062: no purpose":                           {func(c *clients.Client) { c.Purposes = nil }, "purposes:"},
 		"an organisation that is not in the policy":       {func(c *clients.Client) { c.Organisation = "X9" }, "organisation:"},
 		"an origin with a path":                           {func(c *clients.Client) { c.Origins = []string{"https://app.example/"} }, "origins[0]:"},
-		"a right that is unknown":                         {func(c *clients.Client) { c.Rights = []string{"__all"} }, "rights:"},
+		"a right that is unknown":                         {func(c *clients.Client) { c.Rights = []string{"__all"} }, "rights[0]:"},
 		"SMART-057: a launch URL without https":           {func(c *clients.Client) { c.LaunchURLs = []string{"http://app.example/launch"} }, "launchURLs[0]:"},
 		"keys of a client with a secret":                  {func(c *clients.Client) { c.Keys = []byte(`{"keys":[` + ec + `]}`) }, "keys:"},
 		"SMART-056: a backend client with a redirect URI": {func(c *clients.Client) { c.Kind, c.Audience, c.Scopes = clients.Backend, nil, "system/*.rs" }, "redirectURIs:"},

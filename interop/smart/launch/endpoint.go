@@ -29,8 +29,8 @@ type Endpoint struct {
 	Grants *grants.Store
 	// Auth counts and records what is refused.
 	Auth *clientauth.Authenticator
-	// Failures limits the refused launches of each launcher, so that none tries which patients exist (SMART-482). Over the limit every
-	// launch is refused.
+	// Failures limits the refused launches of each launcher, and with them its launches in progress, so that none tries which patients
+	// exist (SMART-482). Over the limit every launch is refused.
 	Failures     *limits.Limit
 	Base         string // the FHIR base, for iss
 	Address      func(*http.Request) string
@@ -66,13 +66,13 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	attempt := clientauth.Attempt{Request: r, ID: w.Header().Get("X-Request-Id"), Event: "launch-refused"}
 	launcher, err := e.launcher(ctx, r)
-	if err == nil && e.Failures.Exceeded(launcher.Client.ID) {
+	if err == nil && !e.Failures.Count(launcher.Client.ID) { // before the record is read, so that launches at the same time are not more
 		return e.Auth.Refused(ctx, attempt, launcher, oauth.TooMany("Too many refused launches. Try again in a minute."))
 	}
 	var made map[string]string
 	if err == nil {
-		if made, err = e.announce(ctx, w, &attempt, launcher.Client); err != nil && oauth.AsError(err).Status < http.StatusInternalServerError {
-			e.Failures.Count(launcher.Client.ID)
+		if made, err = e.announce(ctx, w, &attempt, launcher.Client); err == nil || oauth.AsError(err).Status >= http.StatusInternalServerError {
+			e.Failures.Return(launcher.Client.ID)
 		}
 	}
 	if err != nil {
@@ -222,7 +222,7 @@ func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (clientauth.Re
 	if err != nil {
 		return clientauth.Result{}, err
 	}
-	launcher := clientauth.Result{Client: active.Client, Method: clientauth.Bearer}
+	launcher := clientauth.ByToken(&active)
 	if !granted.Has(clients.RightLaunch) || !active.Client.HasRight(clients.RightLaunch) || active.Grant.User != "" {
 		return launcher, refused.Because("a token without the right")
 	}

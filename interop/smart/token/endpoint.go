@@ -94,16 +94,13 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 
 // answer authenticates the client and then answers. What is refused is counted and recorded.
 func (e *Endpoint) answer(ctx context.Context, q *request, attempt clientauth.Attempt, answer func(context.Context, *request) (*Response, error)) (*Response, error) {
-	result, err := e.Auth.Checked(ctx, attempt)
-	if err != nil {
-		return nil, err
-	}
-	q.client, q.method = result.Client, result.Method
-	response, err := answer(ctx, q)
-	if err != nil {
-		return nil, e.Auth.Refused(ctx, attempt, result, err)
-	}
-	return response, nil
+	var response *Response
+	err := e.Auth.Checked(ctx, attempt, func(result clientauth.Result) (err error) {
+		q.client, q.method = result.Client, result.Method
+		response, err = answer(ctx, q)
+		return err
+	})
+	return response, err
 }
 
 // invalidGrant is the one refusal of every code and refresh token (SMART-320).
