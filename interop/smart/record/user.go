@@ -49,9 +49,9 @@ func (r *Record) Self(ctx context.Context, u User, own Patient) (Self, error) {
 
 // Practitioner returns the Practitioner of a member of staff; the zero Doc for none that the user may see, ErrSeveral for several. That
 // of the organisation for which the user acts is the user; without one, that of another organisation for which the same person works.
-// No other organisation says who somebody is (SMART-441).
+// No other organisation says who somebody is, nor one that has not signed the agreement (SMART-204, 441).
 func (r *Record) Practitioner(ctx context.Context, u User) (Found, error) {
-	found, err := r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, u.Person.Organisation)
+	found, err := r.OwnPractitioner(ctx, u)
 	if err != nil || found.Version != 0 {
 		return found, err
 	}
@@ -60,6 +60,11 @@ func (r *Record) Practitioner(ctx context.Context, u User) (Found, error) {
 		return Found{}, nil
 	}
 	return r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, others...)
+}
+
+// OwnPractitioner is Practitioner of the organisation for which the user acts alone.
+func (r *Record) OwnPractitioner(ctx context.Context, u User) (Found, error) {
+	return r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, u.Person.Organisation)
 }
 
 // employers returns the other organisations in which the user has a role.
@@ -138,6 +143,7 @@ type Found struct {
 func (f Found) Is() bool { return f.Version != 0 && !f.Inactive }
 
 // one returns the resource of a type with an identifier that some organisations keep and that the user sees: the zero Found for none,
+// and where none of them has signed the agreement (SMART-204),
 // ErrSeveral for several in use. One that is not in use is found only where no other is.
 func (r *Record) one(ctx context.Context, u User, typ, system, value string, organisations ...string) (found Found, err error) {
 	where, err := r.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
@@ -146,7 +152,12 @@ func (r *Record) one(ctx context.Context, u User, typ, system, value string, org
 	}
 	var from store.Or
 	for _, o := range organisations {
-		from = append(from, store.Eq{Key: index.SourceKey(o)})
+		if r.Verifier.Policy.Signed(o) {
+			from = append(from, store.Eq{Key: index.SourceKey(o)})
+		}
+	}
+	if len(from) == 0 {
+		return Found{}, nil
 	}
 	n := 0
 	err = r.read(ctx, u, typ, consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {
