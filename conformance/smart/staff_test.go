@@ -733,3 +733,210 @@ func TestSMART441Left(t *testing.T) {
 		}
 	}
 }
+
+// TestSMART383Refresh: at a refresh the user and the role are looked up again. What is not the user's any more is dropped: the ID token,
+// introspection and the right to read it (SMART-261, 393) name nothing instead of it, nor later when it is the user's again, and the audit
+// record of the refresh says so. Several are an alert (SMART-443).
+func TestSMART383Refresh(t *testing.T) {
+	const id = "555000000102"
+	role := func(code string) string {
+		return profileID(id) + `,"code":[{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-SDSJobRoleName","code":"` + code + `"}]}],"practitioner":{"reference":"Practitioner/t1.doctor"},` +
+			`"organization":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"T1"}}`
+	}
+	for _, c := range []struct {
+		name       string
+		change     func(*world)
+		user, role bool // the refresh names it still
+		changed    string
+		alert      bool
+	}{
+		{"nothing changes", func(w *world) {
+			w.put("Practitioner", "doctor", number("900000000102")+`,"name":[{"text":"Another Name"}]`)
+		}, true, true, "", false},
+		{"it is somebody else's", func(w *world) { w.put("Practitioner", "doctor", number("900000000777")) }, false, false, "fhirUser practitionerRole", false},
+		{"it is not in use", func(w *world) { w.put("Practitioner", "doctor", number("900000000102")+`,"active":false`) }, false, false, "fhirUser practitionerRole", false},
+		{"it is removed, and another one is sent", func(w *world) {
+			w.remove("Practitioner", "doctor")
+			w.put("Practitioner", "doctor2", number("900000000102"))
+		}, false, false, "fhirUser practitionerRole", false},
+		{"another one is sent", func(w *world) { w.put("Practitioner", "doctor2", number("900000000102")) }, false, false, "fhirUser practitionerRole", true},
+		{"the role has another code", func(w *world) { w.put("PractitionerRole", "r", role("R3")) }, true, false, "practitionerRole", false},
+		{"the role is removed", func(w *world) { w.remove("PractitionerRole", "r") }, true, false, "practitionerRole", false},
+		{"another role is sent", func(w *world) { w.put("PractitionerRole", "r2", role("R1")) }, true, false, "practitionerRole", true},
+	} {
+		w := newWorld(t, nil, 1)
+		w.profile("doctor", "T1", "R1", id)
+		w.put("Practitioner", "doctor", number("900000000102")+`,"name":[{"text":"Doctor"}]`)
+		w.put("PractitionerRole", "r", role("R1"))
+		handle := w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob", "fhirContext": []any{map[string]any{"reference": "Observation/t1.bob-laboratory"}}})
+		const scope = "launch openid fhirUser profile patient/Observation.rs online_access"
+		first := w.exchange("clinical", w.browser().journey("clinical", scope, "doctor", "", func(v url.Values) { v.Set("launch", handle.str("launch")) }).Get("code"))
+		check := func(when string, a answer, user, role bool) {
+			t.Helper()
+			if a.code != 200 {
+				t.Fatalf("SMART-383: %s, %s: got %d %s", c.name, when, a.code, a.text)
+			}
+			named, read := "", 403
+			if user {
+				named, read = base+"/Practitioner/t1.doctor", 200
+			}
+			context := `[{"reference":"Observation/t1.bob-laboratory"},{"reference":"PractitionerRole/t1.r"}]`
+			if !role {
+				context = `[{"reference":"Observation/t1.bob-laboratory"}]`
+			}
+			form, change := w.as("ehr", url.Values{"token": {a.str("access_token")}})
+			told := w.post("/oauth/introspect", form, change)
+			claims := claimsOf(t, a.str("id_token"))
+			if claims.Get("fhirUser").Str != named || claims.Get("name").Exists() != user || claims.Get("sub").Str == "" || gjson.Get(a.text, "fhirContext").Raw != context {
+				t.Errorf("SMART-383: %s, %s: got the claims %s and the context %s", c.name, when, claims.Raw, gjson.Get(a.text, "fhirContext").Raw)
+			}
+			if told.body["active"] != true || told.str("fhirUser") != named || gjson.Get(told.text, "fhirContext").Raw != context || told.str("scope") != a.str("scope") {
+				t.Errorf("SMART-393: %s, %s: got %s", c.name, when, told.text)
+			}
+			if got := contains(a.str("scope"), "fhirUser") && contains(a.str("scope"), "profile"); got != user || !contains(a.str("scope"), "patient/Observation.rs") {
+				t.Errorf("SMART-384: %s, %s: got the scopes %q", c.name, when, a.str("scope"))
+			}
+			if got := w.get(a.str("access_token"), "Practitioner/t1.doctor").code; got != read {
+				t.Errorf("SMART-261: %s, %s: the Practitioner is read with %d, want %d", c.name, when, got, read)
+			}
+		}
+		refresh := func(a answer, with url.Values) answer {
+			with.Set("grant_type", "refresh_token")
+			with.Set("refresh_token", a.str("refresh_token"))
+			return w.token("clinical", with)
+		}
+		check("at first", first, true, true)
+		c.change(w)
+		again := refresh(first, url.Values{})
+		check("at the refresh", again, c.user, c.role)
+		form, change := w.as("ehr", url.Values{"token": {first.str("access_token")}})
+		if told := w.post("/oauth/introspect", form, change); told.body["active"] != true || (told.str("fhirUser") != "") != c.user {
+			t.Errorf("SMART-393: %s: the token of before is told as %s", c.name, told.text)
+		}
+		fields := ""
+		for r, err := range w.engine.Records(t.Context(), 1) {
+			w.must(err)
+			if at := gjson.ParseBytes(r.Payload); at.Get("interaction").Str == "token-refresh" {
+				for _, one := range at.Get("changed").Array() {
+					fields = strings.TrimSpace(fields + " " + one.Get("field").Str)
+				}
+			}
+		}
+		if alert := strings.Contains(w.log.String(), "ALERT: several resources claim to be one user"); fields != c.changed || alert != c.alert {
+			t.Errorf("SMART-383, 443: %s: the audit record of the refresh has the changes %q, want %q; an alert: %t", c.name, fields, c.changed, alert)
+		}
+		// With the scopes that were granted at first, and after all is as it was.
+		w.remove("Practitioner", "doctor2")
+		w.remove("PractitionerRole", "r2")
+		w.put("Practitioner", "doctor", number("900000000102"))
+		w.put("PractitionerRole", "r", role("R1"))
+		check("at another refresh", refresh(again, url.Values{"scope": {scope}}), c.user, c.role)
+	}
+}
+
+// TestSMART383Employer: at a refresh the Practitioner of another employer is not the user any more once the organisation for which the user
+// acts has its own.
+func TestSMART383Employer(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.unmade("900000000105")
+	if got := w.send("PUT", "practice-feed", "Practitioner/g1.locum", number("900000000105")); got.Code != 201 {
+		t.Fatalf("put a Practitioner of the practice: %d %s", got.Code, got.Body)
+	}
+	handle := w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["clinical"], "user": "locum", "patient": "t1.bob"}).str("launch")
+	back := w.browser().journey("clinical", "launch openid fhirUser user/Condition.rs online_access", "locum", "", func(v url.Values) { v.Set("launch", handle) })
+	a := w.exchange("clinical", back.Get("code"))
+	check := func(when, want string) {
+		t.Helper()
+		if got := claimsOf(t, a.str("id_token")).Get("fhirUser").Str; a.code != 200 || got != want {
+			t.Errorf("SMART-383, 441: %s: got %d and the fhirUser %q, want %q", when, a.code, got, want)
+		}
+	}
+	refresh := func() {
+		a = w.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}})
+	}
+	check("at first", base+"/Practitioner/g1.locum")
+	refresh()
+	check("at a refresh", base+"/Practitioner/g1.locum")
+	w.put("Practitioner", "locum", number("900000000105"))
+	refresh()
+	check("beside one of the trust", "")
+}
+
+// TestSMART383Patient: every Patient of the person is the user for a patient; one that is gone is not (SMART-148).
+func TestSMART383Patient(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	w.put("Patient", "ann2", patientBody(annsNumber, "1960-01-02"))
+	a := w.exchange("app", w.browser().journey("app", "openid fhirUser launch/patient patient/*.rs offline_access", "ann", "").Get("code"))
+	check := func(what, patient, want string) {
+		t.Helper()
+		if got := claimsOf(t, a.str("id_token")).Get("fhirUser").Str; a.code != 200 || a.str("patient") != patient || got != want || contains(a.str("scope"), "fhirUser") != (want != "") {
+			t.Errorf("SMART-148, 383: %s: got %d, the patient %q, the fhirUser %q and the scopes %q", what, a.code, a.str("patient"), got, a.str("scope"))
+		}
+	}
+	refresh := func() {
+		a = w.token("app", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}})
+	}
+	check("at first", "t1.ann", base+"/Patient/t1.ann")
+	refresh()
+	check("at a refresh", "t1.ann", base+"/Patient/t1.ann")
+	w.put("Patient", "aaa", patientBody(annsNumber, "1960-01-02"))
+	refresh()
+	check("with another lead Patient", "t1.aaa", base+"/Patient/t1.ann")
+	w.remove("Patient", "aaa")
+	w.remove("Patient", "ann")
+	refresh()
+	check("after the Patient is gone", "t1.ann2", "")
+	refresh()
+	check("later", "t1.ann2", "")
+}
+
+// TestSMART383Raced: a refresh that drops the user while the grant changes drops it from the grant as it is then; where the grant ends
+// meanwhile it gives no token. Neither is the reuse of a token (SMART-342, 343).
+func TestSMART383Raced(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		for after := 1; after <= 3; after++ { // look-ups of the grant
+			var e *watched
+			w := openWorld(t, func(clock func() time.Time) engine {
+				e = &watched{Reference: storetest.NewReference(clock)}
+				return e
+			}, 1)
+			handle := w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["clinical"], "user": "doctor", "patient": "t1.bob"}).str("launch")
+			back := w.browser().journey("clinical", "launch openid fhirUser user/Condition.rs online_access", "doctor", "", func(v url.Values) { v.Set("launch", handle) })
+			a := w.exchange("clinical", back.Get("code"))
+			list, err := w.smart[0].Grants.OfUser(t.Context(), "doctor")
+			w.must(err)
+			if len(list) != 1 {
+				t.Fatalf("got %d grants", len(list))
+			}
+			g, looked := list[0], 0
+			w.put("Practitioner", "doctor", number("900000000777"))
+			e.after = func(key string) {
+				if key != "smart/grant/"+g.ID {
+					return
+				}
+				if looked++; looked != after {
+					return
+				}
+				if ends {
+					w.must(w.smart[0].Grants.End(t.Context(), g.ID, g.Event("grant-end", "", ""), "a test"))
+					return
+				}
+				value, err := e.Reference.Lookup(t.Context(), key)
+				w.must(err)
+				w.must(e.Swap(t.Context(), key, value, append(bytes.Clone(value), ' '), g.Ends.Add(time.Hour)))
+			}
+			again := w.token("clinical", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}})
+			e.after = nil
+			if looked < after {
+				t.Fatalf("the grant was looked up %d times, want %d", looked, after)
+			}
+			if n := w.recorded("token-reuse"); n != 0 || (again.code == 200) == ends {
+				t.Errorf("SMART-383: the grant ends: %t, after look-up %d: got %d %s and %d reuses", ends, after, again.code, again.text, n)
+				continue
+			}
+			if got, err := w.smart[0].Grants.Get(t.Context(), g.ID); !ends && (err != nil || got.FHIRUser != "" || claimsOf(t, again.str("id_token")).Get("fhirUser").Exists()) {
+				t.Errorf("SMART-383: after look-up %d: the grant names %q: %v", after, got.FHIRUser, err)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -45,6 +46,21 @@ func (r *Record) Self(ctx context.Context, u User, own Patient) (Self, error) {
 		return Self{}, err
 	}
 	return Self{found.Ref.String(), nameOf(gjson.GetBytes(found.Body, "name"))}, nil
+}
+
+// Is reports whether a resource, by relative reference, is the user: that of Self, and for a patient any Patient of the same person that the
+// patient may see. The error is that of Self.
+func (r *Record) Is(ctx context.Context, u User, ref string) (bool, error) {
+	if u.Person.Kind != policy.KindPatient {
+		self, err := r.Self(ctx, u, Patient{})
+		return err == nil && self.Ref == ref, err
+	}
+	own, err := r.Own(ctx, u)
+	if err != nil || own.ID == "" {
+		return false, err
+	}
+	now, err := r.PatientOf(ctx, u, strings.TrimPrefix(ref, "Patient/"), own.Key)
+	return err == nil && "Patient/"+now == ref, err
 }
 
 // Practitioner returns the Practitioner of a member of staff; the zero Doc for none that the user may see, ErrSeveral for several. That
