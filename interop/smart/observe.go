@@ -71,7 +71,7 @@ func (s *Server) observed(e ledger.Event) {
 	case "code-reuse":
 		s.alert("code-reuse", "ALERT: an authorization code was used twice, and its grant has ended", e)
 	case "identity-conflict":
-		s.alert("identity-conflict", "ALERT: several resources claim to be one user, who was refused", e)
+		s.alert("identity-conflict", "ALERT: several resources claim to be one user, and none was picked", e)
 	case "sign-in":
 		outcome := "permit"
 		switch e.Refused {

@@ -308,36 +308,3 @@ func (s *Server) sessionLives(ctx context.Context, g *grants.Grant) error {
 	}
 	return err
 }
-
-// refreshed is called for grants that are allowed. It names the Patient in context as it is now (SMART-148): the lead Patient of a
-// patient; for staff the same one while it is a visible one of its person, else the lead. Without any the grant gives no more tokens.
-func (s *Server) refreshed(ctx context.Context, g *grants.Grant, request, address string) error {
-	person, err := resource.PersonOf(s.cfg.Policy, g)
-	if err != nil || g.Patient == "" {
-		return err
-	}
-	now := ""
-	if person.Kind == policy.KindPatient {
-		in, err := s.cfg.Guard.SignIn(ctx, person.Patient, person.BirthDate)
-		if err != nil {
-			return err
-		}
-		now = in.Patient
-	} else {
-		client, err := s.Clients.Serving(ctx, g.Client)
-		if err != nil {
-			return err
-		}
-		if now, err = s.users.authorize.Record.PatientOf(ctx, record.User{Person: person, Client: client, Purpose: g.Purpose}, g.Patient, g.Person); err != nil {
-			return err
-		}
-	}
-	switch now {
-	case "":
-		return grants.ErrInactive
-	case g.Patient:
-		return nil
-	}
-	g.Patient = now
-	return s.Grants.SetPatient(ctx, g, request, address)
-}

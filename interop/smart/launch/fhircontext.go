@@ -75,6 +75,19 @@ func WithReference(context json.RawMessage, reference string) (json.RawMessage, 
 	return json.Marshal(append(list, contextObject{Reference: reference}))
 }
 
+// WithoutReference returns a stored fhirContext without the objects that name a relative reference in no role; nil for an empty one.
+func WithoutReference(context json.RawMessage, reference string) (json.RawMessage, error) {
+	var list []contextObject
+	if err := json.Unmarshal(context, &list); err != nil {
+		return nil, fmt.Errorf("read a stored fhirContext: %w", err)
+	}
+	list = slices.DeleteFunc(list, func(one contextObject) bool { return one.Reference == reference && one.Role == nil })
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(list)
+}
+
 // mistake says what is wrong with an object; empty for nothing.
 func (one contextObject) mistake() string {
 	typ, _, _ := strings.Cut(one.Reference, "/")

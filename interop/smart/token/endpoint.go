@@ -23,8 +23,8 @@ type Endpoint struct {
 	// Allowed returns nil if the user of a grant may still have tokens: known, with the role and organisation of
 	// the grant (SMART-320, 346). It returns grants.ErrInactive if not, or an error of the store.
 	Allowed func(ctx context.Context, g *grants.Grant) error
-	// Refreshed changes a grant's context before a refresh is answered: the Patient in context may have another
-	// id now (SMART-148). It gets the id and the address of the request, for the audit trail. nil changes nothing.
+	// Refreshed changes a grant before a refresh is answered: the Patient in context may have another id now
+	// (SMART-148), and what is not the user any more is dropped (SMART-383). It gets the id and the address of the request, for the audit trail. nil changes nothing.
 	Refreshed func(ctx context.Context, g *grants.Grant, request, address string) error
 	// Capabilities are those that are on: scopes of others are refused.
 	Capabilities capabilities.Set
