@@ -11,6 +11,9 @@ const (
 	legal
 )
 
+// KnownPurpose reports whether a code of v3-ActReason is a purpose of use that decisions know. A client may have no other.
+func KnownPurpose(code string) bool { return classOf(code) != noClass }
+
 // classOf is the table of CON-302: the class of a code comes from here alone.
 func classOf(purpose string) class {
 	switch purpose {

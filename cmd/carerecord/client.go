@@ -150,7 +150,11 @@ func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	if err := readLogo(&made, c.Logo); err != nil {
 		return err
 	}
-	return c.send(ctx, out, node.ClientRequest{Verb: "add", Client: &made})
+	err := c.send(ctx, out, node.ClientRequest{Verb: "add", Client: &made})
+	if err != nil && c.File == "" {
+		return withFlags(err, c.Name)
+	}
+	return err
 }
 
 // readLogo gives a registration the logo of a file; it does nothing for an empty name.
@@ -249,7 +253,7 @@ func (c *clientChangeCmd) Run(ctx context.Context, out io.Writer) error {
 type clientApproveCmd struct {
 	clientFlags
 	ID     string `arg:"" help:"Id of the client."`
-	Digest string `arg:"" help:"Digest of what was proposed, as the command that proposed it printed it."`
+	Digest string `arg:"" help:"Digest of what is proposed: the member digest of proposed, as client show prints it."`
 }
 
 // Run approves it.

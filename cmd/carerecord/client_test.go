@@ -145,6 +145,14 @@ func runVerbs(t *testing.T, dir string) {
 	}
 	changed := client("change", id, file("client.json", `{"name":"My app","kind":"confidential-symmetric","redirectURIs":["https://app.example/other"],"audience":["patient"],"purposes":["PATRQT"],"scopes":"patient/*.rs"}`))
 	wantText("change", client("show", id), "https://app.example/back")
+	// SMART-066: who approves reads the digest beside what is proposed, and a wrong digest does not get the right one.
+	proposal := gjson.Get(client("show", id), "proposed")
+	if digest := proposal.Get("digest").Str; len(digest) != 64 || !strings.Contains(changed, digest) || proposal.Get("with.status").Str != "pending" {
+		t.Errorf("SMART-066: show of what is proposed: got %s, want the digest of %s", proposal.Raw, changed)
+	}
+	if err := run(t.Context(), []string{"client", "approve", id, "none", "--store", "pebble:" + dir}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "read it again with client show") || strings.Contains(err.Error(), proposal.Get("digest").Str) {
+		t.Errorf("SMART-066: a wrong digest: got %v", err)
+	}
 	approve(changed)
 	wantText("change, approved", client("show", id), "https://app.example/other")
 
@@ -163,6 +171,13 @@ func runVerbs(t *testing.T, dir string) {
 	svg := []string{"client", "add", "--store", "pebble:" + dir, "--name", "Drawn", "--kind", "public", "--redirect", "https://app.example/back", "--audience", "patient", "--purpose", "PATRQT", "--scopes", "patient/*.rs", "--logo", file("logo.svg", "<svg/>")}
 	if err := run(t.Context(), svg, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "PNG, JPEG or GIF") {
 		t.Errorf("SMART-067: add with an SVG: got %v", err)
+	}
+
+	wrong := []string{"client", "add", "--store", "pebble:" + dir, "--name", "Drawn", "--kind", "public", "--redirect", "http://a.example/", "--audience", "patient", "--purpose", "FUN"}
+	for _, text := range []string{"refused: client Drawn: --redirect[0]: must be https", "\n--scopes: at least one is required", "\n--purpose[0]: is no purpose"} {
+		if err := run(t.Context(), wrong, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("add with mistakes: got %q, want it to have %q", err, text)
+		}
 	}
 
 	secret := strings.TrimSpace(client("rotate-secret", id))

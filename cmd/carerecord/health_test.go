@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -42,5 +43,9 @@ func TestHealth(t *testing.T) {
 		if err := c.Run(t.Context()); err == nil {
 			t.Errorf("%+v: got no error", c)
 		}
+	}
+	c := healthCmd{To: secured.Listener.Addr().String()}
+	if err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "name its certificate with --tls-cert") {
+		t.Errorf("a server with TLS without --tls-cert: got %v", err)
 	}
 }

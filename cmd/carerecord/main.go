@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -52,8 +54,23 @@ func main() {
 		os.Exit(exitUsage)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "carerecord:", err)
+		if hint := hintOf(err); hint != "" {
+			fmt.Fprintln(os.Stderr, hint)
+		}
 		os.Exit(1)
 	}
+}
+
+// hintOf says what to do about an error of the machine; "" for any other.
+func hintOf(err error) string {
+	var op *net.OpError
+	switch {
+	case !errors.Is(err, fs.ErrPermission):
+		return ""
+	case errors.As(err, &op) && op.Op == "listen" && op.Net == "tcp":
+		return "A port below 1024 needs the capability CAP_NET_BIND_SERVICE."
+	}
+	return "Run this as the account of the server (sudo -u ACCOUNT carerecord …). It must be able to read the files that you name."
 }
 
 // run parses and runs one command. Help goes to out, or to errOut if there is no command.

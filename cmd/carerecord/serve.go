@@ -24,6 +24,7 @@ type serveCmd struct {
 	Auth      string `help:"smart, or off: everybody may read and write everything, on a loopback address only." enum:"smart,off" default:"smart"`
 	Demo      bool   `help:"Load the synthetic region on first start, with sample people and clients."`
 	Keys      string `help:"Folder of the sealing keys. Default: keys in the folder of a Pebble store." type:"path"`
+	NewKeys   bool   `help:"Accept keys other than those with which the store was served before, which are lost or known to others. Page links, tokens and client secrets of before are then not valid, and the queries in the audit trail cannot be read."`
 	Policy    string `help:"Folder of the sharing agreement, organisations, roles, people and clients. Default: policy in the folder of a Pebble store." type:"path"`
 
 	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted with a warning." default:"strict"`
@@ -74,7 +75,7 @@ func (c *serveCmd) config() (node.ServeConfig, error) {
 		all = append(all, err)
 	}
 	cfg := node.ServeConfig{Listen: c.Listen, Admin: c.Admin, TLS: node.TLSFiles{Cert: c.TLSCert, Key: c.TLSKey}, IndexRate: c.ReindexRate, KeyLife: c.SigningKeyLife, Config: node.Config{
-		PublicURL: strings.TrimSuffix(c.PublicURL, "/"), KeysDir: c.Keys, PolicyDir: c.Policy, Lease: c.Lease,
+		PublicURL: strings.TrimSuffix(c.PublicURL, "/"), KeysDir: c.Keys, NewKeys: c.NewKeys, PolicyDir: c.Policy, Lease: c.Lease,
 		Validation: c.Validation, Strict: c.Handling == "strict", Limits: &limits, Origins: c.Origin, Integrity: c.Integrity, WordIndex: c.WordIndex}}
 	if c.Demo {
 		cfg.Auth = node.AuthDemo

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,9 @@ func TestWithoutPeople(t *testing.T) {
 		if got := read(w.do(w.request("GET", site+path, ""))); got.code != 404 {
 			t.Errorf("SMART-009: GET %s: got %d", path, got.code)
 		}
+	}
+	if got := w.post("/oauth/token", url.Values{"grant_type": {"password"}}).text; !strings.Contains(got, "unsupported_grant_type") || !strings.Contains(got, "client_credentials") || strings.Contains(got, "refresh_token") {
+		t.Errorf("another grant type on a server without people: got %s, want the one that it has", got)
 	}
 	got := read(w.do(w.request("GET", site+"/fhir/.well-known/smart-configuration", "")))
 	for _, name := range []string{"authorization_endpoint", "issuer", "jwks_uri"} {

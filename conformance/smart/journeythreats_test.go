@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -235,14 +236,18 @@ func TestSMARTT40(t *testing.T) {
 			t.Errorf("SMART-T40: a token with the purpose %q, for which the client is not registered", purpose)
 		}
 	}
-	// A client whose purposes are only a child or a parent of the one that is needed.
+	// A client whose purposes are only a child or a parent of the one that is needed is not registered.
 	for name, purposes := range map[string][]string{"a parent": {"PurposeOfUse"}, "a child": {"CAREMGT"}, "another one": {"HPAYMT"}} {
-		w.add(name, clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: purposes, RedirectURIs: []string{redirect}})
-		b := w.browser()
-		b.ask(name, "user/*.rs")
-		if back := sentBack(t, b.signIn("doctor")); back.Get("error") != "access_denied" {
-			t.Errorf("SMART-T40: a client with %s: got %v", name, back)
+		c := clients.Client{Name: name, Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: purposes, RedirectURIs: []string{redirect}}
+		if _, err := w.smart[0].Clients.Add(t.Context(), "ann", c); !errors.Is(err, clients.ErrRefused) || !strings.Contains(err.Error(), "purposes: none fits") {
+			t.Errorf("SMART-T40: a client with %s: got %v", name, err)
 		}
+	}
+	w.add("coordination", clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"COC"}, RedirectURIs: []string{redirect}})
+	b := w.browser()
+	b.ask("coordination", "user/*.rs")
+	if back := sentBack(t, b.signIn("doctor")); back.Get("error") != "access_denied" {
+		t.Errorf("SMART-T40: a client without the purpose of the person: got %v", back)
 	}
 	if _, err := w.smart[0].Clients.Add(t.Context(), "ann", clients.Client{Name: "None", Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", RedirectURIs: []string{redirect}}); err == nil {
 		t.Error("SMART-T40: a client without a purpose was registered")

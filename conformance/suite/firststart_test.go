@@ -29,13 +29,16 @@ func TestFirstStart(t *testing.T) {
 	s.site = "http://" + address
 	keys := filepath.Join(t.TempDir(), "jwks.json")
 	writeKeys(t, keys)
-	script = strings.NewReplacer("/var/lib/carerecord/record", strings.TrimPrefix(s.store, "pebble:"), "127.0.0.1:8080", address, "jwks.json", keys,
-		" DIGEST ", ` $(SUDO_USER=carol bin/carerecord client approve hollybank none --store pebble:$STORE 2>&1 | grep -o '[0-9a-f]\{64\}') `).Replace(script)
+	script = strings.NewReplacer("/var/lib/carerecord/record", strings.TrimPrefix(s.store, "pebble:"), "127.0.0.1:8080", address, "/srv/jwks.json", keys, "/usr/local/bin/carerecord", binary,
+		" DIGEST ", ` $(SUDO_USER=bob `+binary+` client show hollybank --store pebble:$STORE | sed -n 's/.*"digest": "\([0-9a-f]*\)".*/\1/p' | tail -1) `).Replace(script)
+	script = regexp.MustCompile(`(?m)^root# .*\n`).ReplaceAllString(script, "")
 	script = regexp.MustCompile(`(?m)^([a-z]+)\$ sudo -u carerecord `).ReplaceAllString(script, "SUDO_USER=$1 ")
-	if !strings.Contains(script, "\nSUDO_USER=alice bin/carerecord ") || !strings.Contains(script, "\nSUDO_USER=bob bin/carerecord ") {
+	if !strings.Contains(script, "\nSUDO_USER=alice "+binary) || !strings.Contains(script, "\nSUDO_USER=bob "+binary) {
 		t.Fatalf("alice and bob do nothing:\n%s", script)
 	}
-	script = "trap 'kill $!; wait' EXIT\n" + strings.ReplaceAll(script, "bin/carerecord", binary)
+	made, served, _ := strings.Cut(script, binary+" serve")
+	again := "cp -a $STORE $STORE.first\n(set +e; " + made + ") || true\ndiff -r $STORE $STORE.first\n" // whoever pastes it once more loses nothing
+	script = "trap 'kill $!; wait' EXIT\n" + made + again + binary + " serve" + served
 	expect(t, s.shell(script, nil), want)
 }
 

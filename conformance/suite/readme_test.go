@@ -133,7 +133,7 @@ func signIns(text string) (people []string) {
 }
 
 // outputLine matches the lines of output in a document.
-var outputLine = regexp.MustCompile(`^(\{"|the chain|app-…|hollybank  |Somebody else|https?://|200\s)`)
+var outputLine = regexp.MustCompile(`^(\{"|the chain|SearchParameter/…|… resources|app-…|hollybank  |Somebody else|https?://|200\s)`)
 
 // commands returns the commands of a part of a document and the output between them. Counts of records are omitted, since
 // they depend on earlier commands.

@@ -137,7 +137,7 @@ func New(cfg Config) (*Server, error) {
 		s.answers.Help = cfg.Site + DevelopersPath + "#errors"
 	}
 	s.endpoints = s.newEndpoints(
-		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Capabilities: cfg.Capabilities, Allowed: s.allowed, Refreshed: s.refreshed, Address: address, CORS: s.CORS},
+		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Capabilities: cfg.Capabilities, People: s.users != nil, Allowed: s.allowed, Refreshed: s.refreshed, Address: address, CORS: s.CORS},
 		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, SessionLives: s.sessionLives, Allowed: s.stillAllowed, Calls: limits.New(cfg.Introspections, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address, CORS: s.CORS})
 	return s, nil

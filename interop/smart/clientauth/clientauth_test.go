@@ -61,10 +61,11 @@ func newDesk(t testing.TB) *desk {
 	must(t, err)
 	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: d.rsaKey.Public(), KeyID: "r"}, {Key: d.ecKey.Public(), KeyID: "e"}}})
 	must(t, err)
+	back := []string{"https://app.example/back"}
 	for _, c := range []clients.Client{
-		{Name: "s", Kind: clients.Symmetric, Audience: []string{"patient"}, Scopes: "patient/*.rs", Purposes: []string{"PATRQT"}},
-		{Name: "p", Kind: clients.Public, Audience: []string{"patient"}, Scopes: "patient/*.rs", Purposes: []string{"PATRQT"}},
-		{Name: "a", Kind: clients.Asymmetric, Audience: []string{"patient"}, Scopes: "patient/*.rs", Purposes: []string{"PATRQT"}, Keys: keys},
+		{Name: "s", Kind: clients.Symmetric, RedirectURIs: back, Audience: []string{"patient"}, Scopes: "patient/*.rs", Purposes: []string{"PATRQT"}},
+		{Name: "p", Kind: clients.Public, RedirectURIs: back, Audience: []string{"patient"}, Scopes: "patient/*.rs", Purposes: []string{"PATRQT"}},
+		{Name: "a", Kind: clients.Asymmetric, RedirectURIs: back, Audience: []string{"patient"}, Scopes: "patient/*.rs", Purposes: []string{"PATRQT"}, Keys: keys},
 		{Name: "b", Kind: clients.Backend, Scopes: "system/*.rs", Purposes: []string{"TREAT"}, Keys: keys},
 	} {
 		added, err := registry.Add(t.Context(), "ann", c)

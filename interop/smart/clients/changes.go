@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,7 @@ func (r *Registry) propose(who string, c *Client, with Client) error {
 	}
 	with.ID, with.Made, with.Proposed, with.Secrets, with.Approved, with.Status, with.KeysSince = c.ID, c.Made, nil, nil, nil, "", time.Time{}
 	with.ByOrganisations = nil
-	if err := r.sealAndCheck(&with); err != nil {
+	if err := errors.Join(missingRedirect(&with), r.sealAndCheck(&with)); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}
@@ -74,7 +75,7 @@ func (r *Registry) Approve(ctx context.Context, who, id, digest string) (*Client
 		case c.Proposed.By == who && !r.OneOperator:
 			return fmt.Errorf("%w: %s proposed it, so somebody else has to approve it", ErrRefused, who)
 		case digest == "" || digest != c.Digest():
-			return fmt.Errorf("%w: the digest is not that of the proposal, which is %s", ErrRefused, c.Digest())
+			return fmt.Errorf("%w: the digest is not that of what is proposed: read it again with client show", ErrRefused)
 		case !before(r.Ledger.Now(), c.Proposed.With.Review):
 			return fmt.Errorf("%w: the date of its review has passed", ErrRefused)
 		}

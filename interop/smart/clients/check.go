@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"carerecord/consent"
+	"carerecord/consent/policy"
 	"carerecord/fhir/r4"
 )
 
@@ -56,12 +57,12 @@ func (r Rules) Check(c *Client) error {
 			bad(fmt.Sprintf("origins[%d]", i), "must be https://HOST or https://HOST:PORT")
 		}
 	}
-	if _, err := c.Ceiling(r4.IsResource); err != nil || c.Scopes == "" && len(c.Rights) == 0 {
+	if _, err := c.Ceiling(r4.IsResource); err != nil {
 		bad("scopes", "must be scopes of resources that this server knows%s", where(c.Scopes))
+	} else if c.Scopes == "" && len(c.Rights) == 0 {
+		bad("scopes", "at least one is required, such as patient/Observation.rs, or a right")
 	}
-	if len(c.Purposes) == 0 {
-		bad("purposes", "at least one is required")
-	}
+	checkPurposes(c, bad)
 	if c.Organisation != "" && r.Organisation != nil && !r.Organisation(c.Organisation) {
 		bad("organisation", "is no organisation of the policy")
 	}
@@ -89,6 +90,35 @@ func where(text string) string {
 		}
 	}
 	return ""
+}
+
+// checkPurposes checks that the purposes are known, and that each audience has one for which its people may have grants (SMART-062, 430).
+func checkPurposes(c *Client, bad func(field, format string, args ...any)) {
+	if len(c.Purposes) == 0 {
+		bad("purposes", "at least one is required")
+		return
+	}
+	for i, p := range c.Purposes {
+		if !consent.KnownPurpose(p) {
+			bad(fmt.Sprintf("purposes[%d]", i), "is no purpose of use that this server knows")
+		}
+	}
+	possible := map[string][]string{ForPatients: {policy.PurposeOwn}, ForClinicians: policy.PurposesOfStaff()}
+	for _, audience := range c.Audience {
+		fits := func(p string) bool { return slices.Contains(possible[audience], p) }
+		if possible[audience] != nil && !slices.ContainsFunc(c.Purposes, fits) {
+			bad("purposes", "none fits the audience %s: needed is %s", audience, strings.Join(possible[audience], " or "))
+		}
+	}
+}
+
+// missingRedirect returns the mistake of an app that no person could use: it has no redirect URI. Those of a policy folder have none, and
+// get theirs by a change.
+func missingRedirect(c *Client) error {
+	if c.Kind == Backend || len(c.RedirectURIs) > 0 {
+		return nil
+	}
+	return errors.New("redirectURIs: an app that people use has at least one")
 }
 
 // checkKind checks what a client has because of its kind.

@@ -137,9 +137,18 @@ type Approval struct {
 
 // Proposal is a registration that waits for its approval.
 type Proposal struct {
-	By   string    `json:"by"`
-	At   time.Time `json:"at"`
-	With Client    `json:"with"`
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+	// Digest is that of With, which an approval has to name. Shown sets it; it is not stored.
+	Digest string `json:"digest,omitempty"`
+	With   Client `json:"with"`
+}
+
+// Shown returns a copy of the proposal as people read it before they approve it: with its digest, and with the status of what waits.
+func (p Proposal) Shown() *Proposal {
+	p.Digest = p.With.digest()
+	p.With.Status = Pending
+	return &p
 }
 
 // Serves reports whether requests of the client are served at an instant.

@@ -87,7 +87,7 @@ func (r *Registry) List(ctx context.Context) ([]*Client, error) {
 // Add proposes a client and returns it, pending, with its new id (SMART-053).
 func (r *Registry) Add(ctx context.Context, who string, c Client) (*Client, error) {
 	c.ID = newID()
-	return r.add(ctx, who, "client-add", c)
+	return r.add(ctx, who, "client-add", c, missingRedirect(&c))
 }
 
 // Restorable returns ErrRefused for a client that Restore would refuse whatever is registered, with the reason.
@@ -107,17 +107,18 @@ func (r *Registry) Restore(ctx context.Context, who string, c Client) (*Client, 
 	if err := r.Restorable(c); err != nil {
 		return nil, err
 	}
-	out, err := r.add(ctx, who, "client-restore", c)
+	out, err := r.add(ctx, who, "client-restore", c, nil)
 	if ledger.Changed(err) {
 		return nil, fmt.Errorf("%w: there is a client %s", ErrRefused, c.ID)
 	}
 	return out, err
 }
 
-func (r *Registry) add(ctx context.Context, who, event string, c Client) (*Client, error) {
+// add proposes a client. mistake is one of the registration that is known already, or nil.
+func (r *Registry) add(ctx context.Context, who, event string, c Client, mistake error) (*Client, error) {
 	c.Status, c.Approved, c.Secrets, c.NotBefore, c.KeysSince = Pending, nil, nil, time.Time{}, time.Time{}
 	c.Proposed, c.ByOrganisations = nil, nil
-	if err := r.sealAndCheck(&c); err != nil {
+	if err := errors.Join(mistake, r.sealAndCheck(&c)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	with := c
@@ -133,7 +134,7 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 		return err
 	}
 	if err := r.Rules.missingEvidence(&c, r.Ledger.Now()); err != nil {
-		if _, err = r.add(ctx, who, "client-import", c); ledger.Changed(err) { // it waits for its evidence and an approval
+		if _, err = r.add(ctx, who, "client-import", c, nil); ledger.Changed(err) { // it waits for its evidence and an approval
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("import client %s: %w", c.ID, err)

@@ -45,6 +45,27 @@ func app() clients.Client {
 		Scopes: "patient/*.rs", Purposes: []string{"PATRQT"}, Organisation: "T1"}
 }
 
+// TestWithoutRedirect: an app that people use is registered and changed with a redirect URI alone. One of the policy folder has none yet
+// (SMART-056).
+func TestWithoutRedirect(t *testing.T) {
+	o, ctx := newOffice(t), t.Context()
+	without := app()
+	without.RedirectURIs = nil
+	if _, err := o.Add(ctx, "ann", without); !errors.Is(err, clients.ErrRefused) || !strings.Contains(err.Error(), "redirectURIs: ") {
+		t.Errorf("SMART-056: an app without a redirect URI: got %v", err)
+	}
+	without.ID = "of-policy"
+	if err := o.Import(ctx, "policy folder", without); err != nil {
+		t.Errorf("an app of the policy folder: %v", err)
+	}
+	if _, err := o.Change(ctx, "ann", without.ID, without); !errors.Is(err, clients.ErrRefused) {
+		t.Errorf("SMART-056: a change to an app without a redirect URI: got %v", err)
+	}
+	if _, err := o.Change(ctx, "ann", without.ID, app()); err != nil {
+		t.Errorf("a change that gives the app a redirect URI: %v", err)
+	}
+}
+
 // add registers a client and approves it.
 func (o *office) add(t *testing.T, c clients.Client) *clients.Client {
 	t.Helper()
@@ -74,9 +95,12 @@ func TestSecondApproval(t *testing.T) {
 		"another digest":     second(o.Approve(ctx, "bob", c.ID, strings.Repeat("0", 64))),
 		"no digest":          second(o.Approve(ctx, "bob", c.ID, "")),
 	} {
-		if !errors.Is(err, clients.ErrRefused) {
-			t.Errorf("SMART-066: %s: got %v, want a refusal", name, err)
+		if !errors.Is(err, clients.ErrRefused) || strings.Contains(err.Error(), c.Digest()) {
+			t.Errorf("SMART-066: %s: got %v, want a refusal that does not tell the digest", name, err)
 		}
+	}
+	if shown := c.Proposed.Shown(); shown.Digest != c.Digest() || shown.With.Status != clients.Pending || c.Proposed.Digest != "" {
+		t.Errorf("SMART-066: who approves sees the digest of what is proposed: got %+v", shown)
 	}
 	if _, err := o.Approve(ctx, "bob", c.ID, c.Digest()); err != nil {
 		t.Fatal(err)

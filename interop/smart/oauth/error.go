@@ -46,10 +46,7 @@ type Error struct {
 
 // Error describes the refusal for the log.
 func (e *Error) Error() string {
-	if e.Cause != nil {
-		return fmt.Sprintf("%s: %s: %v", e.Code, e.Description, e.Cause)
-	}
-	return e.Code + ": " + e.Description
+	return e.Code + ": " + e.reason()
 }
 
 // reason describes the refusal for the log beside its code: the cause, or what the client is told if there is none.

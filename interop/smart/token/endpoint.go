@@ -28,6 +28,8 @@ type Endpoint struct {
 	Refreshed func(ctx context.Context, g *grants.Grant, request, address string) error
 	// Capabilities are those that are on: scopes of others are refused.
 	Capabilities capabilities.Set
+	// People: people sign in, so there are codes and refresh tokens.
+	People bool
 	// Address returns the network address of a request.
 	Address func(*http.Request) string
 	CORS    *cors.Rules
@@ -73,7 +75,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	case "":
 		err = oauth.Refuse(oauth.InvalidRequest, "grant_type is missing.")
 	default:
-		err = oauth.Refuse(oauth.UnsupportedGrantType, "The grant types are authorization_code, refresh_token and client_credentials.")
+		err = oauth.Refuse(oauth.UnsupportedGrantType, e.grantTypes())
 	}
 	if err != nil {
 		return e.Auth.Refused(r.Context(), attempt, clientauth.Result{}, err)
@@ -90,6 +92,14 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return oauth.WriteJSON(w, http.StatusOK, response)
+}
+
+// grantTypes tells a client which grant types the server has.
+func (e *Endpoint) grantTypes() string {
+	if !e.People {
+		return "The one grant type is client_credentials: nobody can sign in."
+	}
+	return "The grant types are authorization_code, refresh_token and client_credentials."
 }
 
 // answer authenticates the client and then answers. What is refused is counted and recorded.

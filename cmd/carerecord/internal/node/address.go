@@ -48,7 +48,7 @@ func (a Address) String() string {
 }
 
 // errLocked reports that another process has a Pebble store open.
-var errLocked = errors.New("another process holds this store")
+var errLocked = errors.New("another process holds this store: a carerecord server may run on it")
 
 // open opens the engine. A Pebble store is created if it does not exist.
 func (a Address) open(ctx context.Context) (store.Engine, error) {

@@ -21,6 +21,7 @@ type Config struct {
 	PublicURL string // of the site, without /fhir
 	KeysDir   string
 	PolicyDir string
+	NewKeys   bool // accept keys other than those with which the store was opened before
 	Auth      Auth
 	Lease     time.Duration // life of the lease of a MongoDB record; zero is leaseLife
 	Log       *slog.Logger

@@ -11,6 +11,16 @@ import (
 	signing "carerecord/interop/smart/keys"
 )
 
+// The files of the keys folder, beside those of the signing keys.
+const (
+	pageKey   = "page.key"
+	auditKey  = "audit.key"
+	digestKey = "digest.key"
+)
+
+// withoutKeys tells what is lost with the keys of a store.
+const withoutKeys = "With new keys, page links and the sealed queries of the audit trail cannot be read any more, and tokens and client secrets are not known"
+
 // keys are the server's secrets. They are files of a folder, and never in the store (SMART-387).
 type keys struct {
 	page  []byte // seals page tokens
@@ -29,7 +39,7 @@ func loadKeys(dir string, create bool) (keys, error) {
 	for _, one := range []struct {
 		name string
 		into *[]byte
-	}{{"page.key", &k.page}, {"audit.key", &k.audit}, {"digest.key", &k.digest}} {
+	}{{pageKey, &k.page}, {auditKey, &k.audit}, {digestKey, &k.digest}} {
 		file := filepath.Join(dir, one.name)
 		b, err := os.ReadFile(file)
 		if os.IsNotExist(err) && create {
@@ -47,18 +57,19 @@ func loadKeys(dir string, create bool) (keys, error) {
 		*one.into = b
 	}
 	if missing != nil {
-		return keys{}, fmt.Errorf("if this store was served before, or restored from a backup, copy its keys back to %s: with new keys, page links and the sealed queries of the audit trail cannot be read any more, and tokens and client secrets are not known.\nMissing: %s. For a new store make them with:\n%s",
-			dir, strings.Join(missing, ", "), makeKeys(dir, missing))
+		return keys{}, fmt.Errorf("if this store was served before, or restored from a backup, copy its keys back to %s. %s.\nMissing: %s. For a new store make them with:\n%s",
+			dir, withoutKeys, strings.Join(missing, ", "), makeKeys(dir, missing))
 	}
 	return k, nil
 }
 
-// makeKeys returns the command that makes missing keys, and the signing key of a folder that has none. It changes no key that exists.
+// makeKeys returns the command that makes missing keys, and the signing key of a folder that has none. It changes no key that exists, also
+// if it runs once more: the shell refuses to replace a file.
 func makeKeys(dir string, missing []string) string {
 	quoted := "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
-	command := "umask 077; mkdir -p " + quoted + "; cd " + quoted + " && for key in " + strings.Join(missing, " ") + "; do head -c 32 /dev/urandom >$key; done"
+	command := "umask 077; set -C; mkdir -p " + quoted + "; cd " + quoted + " && for key in " + strings.Join(missing, " ") + "; do head -c 32 /dev/urandom >$key || exit; done"
 	if found, err := filepath.Glob(filepath.Join(dir, "signing*.pem")); err == nil && len(found) == 0 {
-		command += "; openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out signing.pem"
+		command += " && openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 >signing.pem"
 	}
 	return "  (" + command + ")"
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,17 @@ func TestMissingKeys(t *testing.T) {
 	if err != nil {
 		t.Errorf("after the command: %v", err)
 	}
+	sign, err := os.ReadFile(filepath.Join(dir, "signing.pem"))
+	if err != nil {
+		t.Error(err)
+	}
+	if out, err := exec.Command("sh", "-c", text[strings.LastIndex(text, "\n"):]).CombinedOutput(); err == nil {
+		t.Errorf("the command once more does not fail: %s", out)
+	}
+	again, err := loadKeys(dir, false)
+	if signedBy, errSign := os.ReadFile(filepath.Join(dir, "signing.pem")); err != nil || errSign != nil || !reflect.DeepEqual(again, made) || !bytes.Equal(sign, signedBy) {
+		t.Errorf("the command once more changes keys: %v, %v", err, errSign)
+	}
 	if _, err := signing.Load(dir, false, time.Now); err != nil {
 		t.Errorf("after the command: %v", err)
 	}
@@ -84,7 +96,7 @@ func TestMissingKeys(t *testing.T) {
 	}
 	text = err.Error()
 	command()
-	if again, err := loadKeys(dir, false); err != nil || !bytes.Equal(again.page, made.page) || bytes.Equal(again.audit, made.audit) {
+	if again, err = loadKeys(dir, false); err != nil || !bytes.Equal(again.page, made.page) || bytes.Equal(again.audit, made.audit) {
 		t.Errorf("after the command for one key the others are the same: got %v, %v, then %v", made, again, err)
 	}
 }

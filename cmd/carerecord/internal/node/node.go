@@ -128,6 +128,11 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 	if err := n.readRestoreMark(ctx); err != nil {
 		return err
 	}
+	if n.cfg.Auth.guarded() {
+		if err := n.checkFingerprints(ctx, k); err != nil {
+			return err
+		}
+	}
 	x, err := n.openGuard(ctx)
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (n *Node) answerClient(w http.ResponseWriter, q *http.Request) {
 func (n *Node) registry(ctx context.Context, who string, request ClientRequest) (ClientAnswer, error) {
 	answer, err := n.registryVerb(ctx, who, request)
 	for i, c := range answer.Clients {
-		if answer.Clients[i] = withoutDigests(c); request.Verb == "export" {
+		if answer.Clients[i] = shown(c); request.Verb == "export" {
 			answer.Clients[i].Secrets = nil
 		}
 		if request.Verb != "export" && request.Verb != "show" {
@@ -117,9 +117,12 @@ func (n *Node) registry(ctx context.Context, who string, request ClientRequest) 
 	return answer, nil
 }
 
-// withoutDigests returns a copy of a client, which the registry keeps, with the dates of its secrets alone.
-func withoutDigests(c *clients.Client) *clients.Client {
+// shown returns a copy of a client, which the registry keeps, with the dates of its secrets alone, and with the digest of what is proposed.
+func shown(c *clients.Client) *clients.Client {
 	out := *c
+	if c.Proposed != nil {
+		out.Proposed = c.Proposed.Shown()
+	}
 	out.Secrets = slices.Clone(c.Secrets)
 	for i := range out.Secrets {
 		out.Secrets[i].Digest = ""
