@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"carerecord/consent/facts"
+	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -70,6 +72,20 @@ func (v *View) WithIndexer(x *index.Indexer) *View {
 // StoredTypes returns the types of which the store has, or once had, documents, sorted. No other
 // type needs to be queried. It does not depend on the Grant. Callers must not change it.
 func (v *View) StoredTypes() []string { return v.guard.catalog.storedTypes() }
+
+// OwnRefused reports whether a refusal keeps the record of the patient who asks from others now: the regional opt-out, or any other
+// directive of step 8. It is false for everybody but a patient.
+func (v *View) OwnRefused() bool {
+	p := v.grant.principal
+	if p.Kind != Patient {
+		return false
+	}
+	names := slices.Clone(v.grant.own.group)
+	if digits, ok := fhir.CleanNHSNumber(p.Number); ok {
+		names = append(names, facts.IdentifierName(fhir.NHSNumberSystem, digits))
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return v.grant.sets.OptedOut.Has(name) || v.grant.sets.Denied.Has(name) })
+}
 
 // WithheldNotice returns the patient whom the request names, and whether the requester must be told
 // that rows of that record are withheld (signal S2, CON-1103). Signal S1 is a Refusal.

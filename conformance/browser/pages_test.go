@@ -33,6 +33,14 @@ func TestOtherPages(t *testing.T) {
 	b.sees("consent", "button[value=allow]")
 	b.open(w.site + "/my/sessions")
 	b.sees("sessions", "main form button")
+	b.open(w.site + "/my/choices")
+	b.sees("choices", "main form button")
+	for _, state := range []string{"refused", "shared"} { // CON-1805: each takes the same two steps, without scripts
+		b.click("main form button")
+		b.sees("choices-ask", "button[name=confirm]")
+		b.click("button[name=confirm]")
+		b.sees("choices-"+state, "[role=status]")
+	}
 	b.click("header form button")
 	within(b, "wait for the sign-out", chromedp.WaitNotPresent(chromedp.CSS("header form button")))
 	b.check("signed-out")

@@ -63,7 +63,7 @@ func TestAdministrators(t *testing.T) {
 	}
 	b = w.browser()
 	b.open(site + "/oauth/authorize?" + w.authorization("administration", "__clients").Encode())
-	if !strings.Contains(b.page.text, "900000000301") || strings.Contains(b.page.text, "900000000102") || strings.Contains(b.page.text, "nhs-login-1") {
+	if !strings.Contains(b.page.text, "900000000301") || !strings.Contains(b.page.text, "These people administer the service.") || strings.Contains(b.page.text, "900000000102") || strings.Contains(b.page.text, "nhs-login-1") {
 		t.Errorf("SMART-180: the issuer of administrators offers other people, or not these: %s", b.page.text)
 	}
 	for client, person := range map[string]string{"clinical": "900000000102", "app": "nhs-login-1"} {

@@ -321,7 +321,7 @@ func TestLaunchTexts(t *testing.T) {
 	token := w.backend("ehr", "__launch")
 	seen := map[string]int{}
 	for _, with := range []map[string]any{{"patient": "t1.secret"}, {"patient": "t1.unknown"}, {"nhs_number": "9990000042"}, {"nhs_number": "9990000050"}, {"patient": "t1.ann", "encounter": "t1.secret-e"}, {"patient": "t1.ann", "encounter": "t1.unknown"},
-		{"patient": "t1.ann", "fhirContext": []map[string]any{{"reference": "Patient/t1.secret", "role": "x"}}}, {"patient": "t1.ann", "fhirContext": []map[string]any{{"reference": "Patient/t1.unknown", "role": "x"}}}, {"patient": "t1.secret", "encounter": "t1.secret-e"}} {
+		{"patient": "t1.ann", "fhirContext": []map[string]any{{"reference": "Patient/t1.secret", "role": "https://x.example/role"}}}, {"patient": "t1.ann", "fhirContext": []map[string]any{{"reference": "Patient/t1.unknown", "role": "https://x.example/role"}}}, {"patient": "t1.secret", "encounter": "t1.secret-e"}} {
 		with["client_id"], with["user"] = w.ids["clinical"], "doctor"
 		got := w.announce(token, with)
 		got.header.Del("X-Request-Id")
@@ -344,16 +344,13 @@ func TestContextOfTwoSpellings(t *testing.T) {
 	}
 	for _, twice := range []string{
 		`[{"reference":"Condition/t1.hidden","Reference":"Condition/t1.bob-c"}]`, `[{"Reference":"Condition/t1.bob-c"}]`, `[{"reference":"Condition/t1.bob-c","ROLE":"x"}]`, `[{"reference":1}]`, `[1]`, `{}`,
-		`[{"canonical":"https://x.example/q","type":"Questionnaire","more":1}]`, `[{"identifier":null}]`,
+		`[{"canonical":"https://x.example/q","type":"Questionnaire","more":1}]`, `[{"identifier":null}]`, `[{"reference":"Condition/t1.hidden","reference":"Condition/t1.bob-c"}]`,
 	} {
 		if got := announce(twice); got.code != 400 {
 			t.Errorf("SMART-127: %s: got %d %s, want 400", twice, got.code, got.text)
 		}
 	}
-	got := announce(`[{"reference":"Condition/t1.hidden","reference":"Condition/t1.bob-c"}]`)
-	if got.code != 201 {
-		t.Fatalf("SMART-127: the last of two members of one name counts: got %d %s", got.code, got.text)
-	}
+	got := announce(`[{"reference":"Condition/t1.bob-c"}]`)
 	back := w.browser().journey("clinical", "launch user/Condition.rs", "doctor", "", func(v url.Values) { v.Set("launch", got.str("launch")) })
 	if told := w.exchange("clinical", back.Get("code")).text; !strings.Contains(told, `"fhirContext":[{"reference":"Condition/t1.bob-c"}]`) || strings.Contains(told, "hidden") {
 		t.Errorf("SMART-127: the app is told %s", told)

@@ -15,6 +15,45 @@ import (
 	"carerecord/store/storetest"
 )
 
+// failingState fails to store new values with a prefix while it is on.
+type failingState struct {
+	store.State
+	prefix string
+	on     bool
+}
+
+func (s *failingState) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
+	if s.on && strings.HasPrefix(key, s.prefix) {
+		return store.ErrUnavailable
+	}
+	return s.State.Insert(ctx, key, value, expires)
+}
+
+// TestRoleWithoutRotation: where the id of the session cannot be changed, no role is chosen (SMART-161).
+func TestRoleWithoutRotation(t *testing.T) {
+	failing := &failingState{prefix: "session"}
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) {
+		failing.State = c.State
+		c.State = failing
+	})
+	b := w.browser()
+	b.ask("clinical", "user/Condition.rs")
+	b.signIn("locum")
+	cookie, f := b.cookies["carerecord-staff"], b.forms()["role"]
+	failing.on = true
+	if b.send(f, url.Values{"role": {"G1 R3"}}); b.page.code != 503 {
+		t.Fatalf("SMART-161: the choice while nothing can be stored: got %d", b.page.code)
+	}
+	failing.on = false
+	if b.open(site + strings.TrimSuffix(f.action, "/role")); !has(b.forms(), "role") || b.cookies["carerecord-staff"] != cookie {
+		t.Errorf("SMART-161: afterwards: got %d, and not the page of roles", b.page.code)
+	}
+	b.submit("role", url.Values{"role": {"G1 R3"}})
+	if sentBack(t, b.allow()).Get("code") == "" || b.cookies["carerecord-staff"] == cookie {
+		t.Error("SMART-161: the role chosen again: there is no code, or the session id is the same")
+	}
+}
+
 // countedState counts how often the values with a prefix are listed.
 type countedState struct {
 	store.State
@@ -47,8 +86,12 @@ func TestGrantsAreListedOnce(t *testing.T) {
 		}
 		return location
 	}
+	first := w.browser()
+	first.ask("app", scope)
+	first.signIn("bob")
+	sentBack(t, listed("the first decision of somebody without grants", first.allow))
 	b := w.browser()
-	b.journey("app", scope, "ann", "")
+	w.exchange("app", b.journey("app", scope, "ann", "").Get("code"))
 	sentBack(t, listed("an authorization that repeats a decision", func() string { return b.ask("app", scope) }))
 	b.ask("app", scope, prompt("consent"))
 	sentBack(t, listed("a decision", b.allow))

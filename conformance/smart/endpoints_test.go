@@ -3,10 +3,19 @@ package smart
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
+
+	"carerecord/consent/policy"
+	"carerecord/interop/smart"
+	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/secret"
+	"carerecord/interop/smart/session"
+	"carerecord/store/storetest"
 )
 
 // TestIntrospection: who may ask, and what is told (SMART-390 to 396).
@@ -173,5 +182,119 @@ func TestEndpointMistakes(t *testing.T) {
 	r.Header.Set("X-Long", strings.Repeat("x", 17<<10))
 	if got := read(w.do(r)); got.code != 431 {
 		t.Errorf("SMART-484: long headers: got %d", got.code)
+	}
+}
+
+// TestSMART391Users: who introspects with a user's token needs the user: when the user has lost the role, or the session of an online token
+// has ended, the token is answered like one that nobody has, at once.
+func TestSMART391Users(t *testing.T) {
+	for name, c := range map[string]struct {
+		scope string
+		lose  func(w *world)
+	}{
+		"the role": {"__introspect user/Condition.rs", func(w *world) {
+			w.policy.People = slices.DeleteFunc(slices.Clone(w.policy.People), func(p policy.Person) bool { return p.User == "doctor" })
+		}},
+		"the session": {"launch __introspect user/Condition.rs online_access", func(w *world) {
+			for _, s := range w.sessionsOf("doctor") {
+				_, err := w.engine.Take(t.Context(), session.StatePrefix+s.Binding)
+				w.must(err)
+			}
+		}},
+	} {
+		w := newWorld(t, nil, 1)
+		w.add("looker", clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{redirect},
+			LaunchURLs: []string{"https://app.example/launch"}, Rights: []string{clients.RightIntrospect}})
+		own := w.exchange("looker", w.browser().journey("looker", c.scope, "doctor", "", func(v url.Values) {
+			if strings.HasPrefix(c.scope, "launch") {
+				v.Set("launch", w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["looker"], "user": "doctor"}).str("launch"))
+			}
+		}).Get("code"))
+		other := w.exchange("app", w.browser().journey("app", "launch/patient patient/Condition.rs", "ann", "").Get("code")).str("access_token")
+		ask := func() answer {
+			return w.post("/oauth/introspect", url.Values{"token": {other}}, bearer(own.str("access_token")))
+		}
+		if got := ask(); got.code != 200 || got.body["active"] != true {
+			t.Fatalf("SMART-391: %s: by a user with the right: got %d %s, with the token %s", name, got.code, got.text, own.text)
+		}
+		c.lose(w)
+		want := w.post("/oauth/introspect", url.Values{"token": {other}}, bearer(secret.New(secret.AccessToken)))
+		var last uint64
+		w.records(&last)
+		if got := ask(); statusAndText(got) != statusAndText(want) || got.code != 401 {
+			t.Errorf("SMART-391: a user who has lost %s: got %d %s", name, got.code, got.text)
+		}
+		if r := w.records(&last); len(r) != 1 || r[0].Agent.Subject != "doctor" || r[0].Decision.Reason != "invalid_token" {
+			t.Errorf("SMART-494: a user who has lost %s: got the records %+v", name, r)
+		}
+	}
+}
+
+// TestSMART391Calls: the requests of one user for introspection block neither another user's nor the app's own (SMART-482, 483).
+func TestSMART391Calls(t *testing.T) {
+	const limit = 3
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) { c.Introspections = limit })
+	w.add("looker", clients.Client{Kind: clients.Public, Audience: []string{clients.ForClinicians}, Scopes: "user/*.rs", Purposes: []string{"TREAT"}, RedirectURIs: []string{redirect}, Rights: []string{clients.RightIntrospect}})
+	ask := func(token string) int {
+		return w.post("/oauth/introspect", url.Values{"token": {"x"}}, bearer(token)).code
+	}
+	tokens := map[string]string{}
+	for _, user := range []string{"doctor", "nurse"} {
+		tokens[user] = w.exchange("looker", w.browser().journey("looker", "__introspect user/Condition.rs", user, "").Get("code")).str("access_token")
+	}
+	for range limit {
+		if got := ask(tokens["doctor"]); got != 200 {
+			t.Errorf("SMART-482: within the limit: got %d", got)
+		}
+	}
+	if got, other := ask(tokens["doctor"]), ask(tokens["nurse"]); got != 429 || other != 200 {
+		t.Errorf("SMART-482, 483: over the limit of a user: got %d, and another user %d", got, other)
+	}
+}
+
+// TestSMART394Sessions: the tokens of a grant that is online are not active when its session has ended, by idleness too, and introspection
+// is no activity of the session (SMART-348). A refresh token is active where its refresh works.
+func TestSMART394Sessions(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	online := func() answer {
+		handle := w.announce(w.backend("ehr", "__launch"), map[string]any{"client_id": w.ids["signer"], "user": "doctor", "patient": "t1.bob"}).str("launch")
+		return w.exchange("signer", w.browser().journey("signer", "launch patient/Observation.rs online_access", "doctor", "", func(v url.Values) { v.Set("launch", handle) }).Get("code"))
+	}
+	described := func(token string) string {
+		form, change := w.as("signer", url.Values{"token": {token}})
+		return w.post("/oauth/introspect", form, change).text
+	}
+	const inactive = `{"active":false}`
+	a, began := online(), w.now
+	for range 3 {
+		w.now = w.now.Add(4 * time.Minute)
+		for _, kind := range []string{"access_token", "refresh_token"} {
+			if got := described(a.str(kind)); got == inactive {
+				t.Errorf("SMART-394: the %s while the session lives: got %s", kind, got)
+			}
+		}
+	}
+	if got := w.sessionsOf("doctor"); len(got) != 1 || got[0].LastUsed.After(began) {
+		t.Errorf("SMART-348: introspection is activity: the sessions are %+v, want one used last at %s", got, began)
+	}
+	w.now = began.Add(30 * time.Minute)
+	if got := described(a.str("refresh_token")); got != inactive {
+		t.Errorf("SMART-348, 394: the refresh token after the idle end: got %s", got)
+	}
+	if got := w.token("signer", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.str("refresh_token")}}); got.str("error") != "invalid_grant" {
+		t.Errorf("SMART-348: the refresh after the idle end: got %s", got.text)
+	}
+	a = online()
+	for _, s := range w.sessionsOf("doctor") {
+		_, err := w.engine.Take(t.Context(), session.StatePrefix+s.Binding)
+		w.must(err)
+	}
+	if got := described(a.str("access_token")); got != inactive {
+		t.Errorf("SMART-348, 394: the access token without the session: got %s", got)
+	}
+	a = online()
+	w.policy.Agreement.Organisations = []string{"G1"}
+	if got := described(a.str("refresh_token")); got != inactive {
+		t.Errorf("SMART-204, 394: the refresh token of an organisation that has left: got %s", got)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"carerecord/interop/smart/clients"
 )
 
 // announce asks the launch API for a launch.
@@ -125,6 +127,20 @@ func TestLaunchRefused(t *testing.T) {
 		"SMART-373: a context without a reference": {"fhirContext", []map[string]any{{"type": "Patient"}}, 400},
 		"SMART-373: an absolute reference":         {"fhirContext", []map[string]any{{"reference": "https://x.example/Condition/1"}}, 400},
 		"SMART-374: an empty role":                 {"fhirContext", []map[string]any{{"reference": "Condition/1", "role": ""}}, 400},
+		"SMART-374: another patient by identifier": {"fhirContext", []map[string]any{{"identifier": map[string]any{"system": nhs, "value": annsNumber}, "type": "Patient"}}, 400},
+		"SMART-374: an encounter by identifier":    {"fhirContext", []map[string]any{{"identifier": map[string]any{"system": "https://x.example", "value": "y"}, "type": "Encounter"}}, 400},
+		"SMART-374: a patient as a canonical":      {"fhirContext", []map[string]any{{"canonical": "https://x.example/Patient/1", "type": "Patient"}}, 400},
+		"SMART-374: a role that is no URI":         {"fhirContext", []map[string]any{{"reference": "Condition/t1.bob-c", "role": "nonsense"}}, 400},
+		"SMART-373: a relative canonical":          {"fhirContext", []map[string]any{{"canonical": "Questionnaire/1", "type": "Questionnaire"}}, 400},
+		"SMART-373: an identifier that is none":    {"fhirContext", []map[string]any{{"identifier": true, "type": "Organization"}}, 400},
+		"SMART-373: an identifier without a value": {"fhirContext", []map[string]any{{"identifier": map[string]any{"system": "https://x.example"}, "type": "Organization"}}, 400},
+		"SMART-373: an identifier of an assigner":  {"fhirContext", []map[string]any{{"identifier": map[string]any{"system": "https://x.example", "value": "y", "assigner": map[string]any{"reference": "Patient/t1.ann"}}, "type": "Organization"}}, 400},
+		"SMART-373: a type that is none":           {"fhirContext", []map[string]any{{"canonical": "https://x.example/q", "type": "nonsense"}}, 400},
+		"SMART-373: another type":                  {"fhirContext", []map[string]any{{"reference": "Condition/t1.bob-c", "type": "Observation"}}, 400},
+		"SMART-373: an organisation":               {"fhirContext", []map[string]any{{"identifier": map[string]any{"system": "https://x.example", "value": "y"}, "type": "Organization"}}, 201},
+		"SMART-373: a questionnaire with a role":   {"fhirContext", []map[string]any{{"canonical": "https://x.example/q|2", "type": "Questionnaire", "role": "https://x.example/role"}}, 201},
+		"SMART-376: an ODS code as the tenant":     {"tenant", "T1", 422},
+		"SMART-376: a tenant":                      {"tenant", "42", 201},
 		"SMART-374: the patient as context":        {"fhirContext", []map[string]any{{"reference": "Patient/t1.bob"}}, 400},
 	} {
 		body := map[string]any{c.field: c.value}
@@ -137,9 +153,45 @@ func TestLaunchRefused(t *testing.T) {
 			t.Errorf("SMART-127: %s: got %d %s, want %d", name, got.code, got.text, c.status)
 		}
 	}
+	// One object, with each member once and as it is spelt: nobody reads another patient than was checked.
+	for name, c := range map[string][2]string{
+		"two objects":                   {`{"client_id":"C","user":"doctor","patient":"t1.bob"}{"patient":"t1.ann"}`, "The body must be a JSON object with client_id and user."},
+		"a member twice":                {`{"client_id":"C","user":"doctor","patient":"t1.ann","patient":"t1.bob"}`, "The member patient comes twice."},
+		"a member twice in fhirContext": {`{"client_id":"C","user":"doctor","fhirContext":[{"reference":"Condition/t1.ann-c","reference":"Condition/t1.bob-c"}]}`, "The member reference comes twice."},
+		"another spelling":              {`{"client_id":"C","user":"doctor","patient":"t1.ann","PATIENT":"t1.bob"}`, "There is no member PATIENT."},
+		"an array":                      {`[{"client_id":"C"}]`, "The body must be a JSON object with client_id and user."},
+		"nothing":                       {``, "The body must be a JSON object with client_id and user."},
+	} {
+		r := w.request("POST", site+"/oauth/launch", strings.ReplaceAll(c[0], `"C"`, `"`+w.ids["clinical"]+`"`))
+		r.Header.Set("Authorization", "Bearer "+token)
+		if got := read(w.do(r)); got.code != 400 || got.str("error_description") != c[1] {
+			t.Errorf("SMART-127: %s: got %d %s, want %q", name, got.code, got.text, c[1])
+		}
+	}
 	for name, bad := range map[string]string{"a token without the right": w.backend("loader", "system/*.rs"), "a token without the scope": w.backend("ehr", "__introspect"), "nonsense": "x"} {
 		if got := w.announce(bad, good); got.code != 401 {
 			t.Errorf("SMART-120: %s: got %d", name, got.code)
+		}
+	}
+}
+
+// TestLaunchOfAnAppOfOthers: an app that the staff of the EHR's organisation cannot use is for the EHR like one that does not exist (SMART-127,
+// 204).
+func TestLaunchOfAnAppOfOthers(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	app := clients.Client{Kind: clients.Public, Scopes: "user/*.rs patient/*.rs", RedirectURIs: []string{redirect}, LaunchURLs: []string{"https://app.example/launch"}}
+	elsewhere, patients := app, app
+	elsewhere.Audience, elsewhere.Organisation, elsewhere.Purposes = []string{clients.ForClinicians}, "G1", []string{"TREAT"}
+	patients.Audience, patients.Purposes = []string{clients.ForPatients}, []string{"PATRQT"}
+	w.add("elsewhere", elsewhere)
+	w.add("for patients", patients)
+	token := w.backend("ehr", "__launch")
+	want := w.announce(token, map[string]any{"client_id": "app-none", "user": "doctor", "patient": "t1.bob"})
+	for _, name := range []string{"elsewhere", "for patients"} {
+		for _, intent := range []string{"", "unknown"} {
+			if got := w.announce(token, map[string]any{"client_id": w.ids[name], "user": "doctor", "patient": "t1.bob", "intent": intent}); got.code != 422 || got.text != want.text {
+				t.Errorf("SMART-127: an app %s: got %d %s, want %s", name, got.code, got.text, want.text)
+			}
 		}
 	}
 }

@@ -91,6 +91,10 @@ func TestSMART494Refusals(t *testing.T) {
 			refusedRecord("client-refused", "endpoint/introspect", "client", w.ids["app"], "invalid_client", "a public client asks")},
 		{"SMART-391: a token that nobody has", post("/oauth/introspect", url.Values{"token": {others}}, bearer(ended)), 401,
 			refusedRecord("client-refused", "endpoint/introspect", "nobody", "", "invalid_token", "a token that is not active")},
+		{"SMART-317: a token and an assertion", post("/oauth/introspect", url.Values{"token": {others}, "client_assertion": {"hunter2"}}, bearer(others)), 400,
+			refusedRecord("client-refused", "endpoint/introspect", "nobody", "", "invalid_request", "two methods of authentication")},
+		{"SMART-317: a token and a secret", post("/oauth/introspect", url.Values{"token": {others}, "client_secret": {"hunter2"}}, bearer(others)), 400,
+			refusedRecord("client-refused", "endpoint/introspect", "nobody", "", "invalid_request", "two methods of authentication")},
 		{"SMART-391: a token without the right", post("/oauth/introspect", url.Values{"token": {others}}, bearer(plain)), 401,
 			refusedRecord("client-refused", "endpoint/introspect", "client", w.ids["ehr"], "invalid_token", "a token without the right")},
 		{"SMART-400: a token of another client", post("/oauth/revoke", url.Values{"token": {others}, "client_id": {w.ids["app"]}}), 400,
@@ -170,7 +174,7 @@ func TestSMART494Launches(t *testing.T) {
 		{"a token that nobody has", announce(secret.New(secret.AccessToken)), 401, refusedRecord("launch-refused", "endpoint/launch", "nobody", "", "invalid_token", "a token that is not active")},
 		{"a token without the right", announce(plain), 401, refusedRecord("launch-refused", "endpoint/launch", "client", w.ids["loader"], "invalid_token", "a token without the right")},
 		{"a member that nobody knows", announce(token, "hunter", 1), 400, byEHR("endpoint/launch", "")},
-		{"an unknown app", announce(token, "client_id", "hunter2"), 422, byEHR("endpoint/launch", "an unknown client")},
+		{"an unknown app", announce(token, "client_id", "hunter2"), 422, byEHR("endpoint/launch", "a client that is unknown, or not for the staff of the organisation")},
 		{"a purpose of another kind", announce(token, "purpose", "PATRQT"), 422, byEHR(app, "")},
 		{"an unknown patient", announce(token, "patient", "t1.unknown"), 422, byEHR(app, unseen)},
 		{"a hidden patient", announce(token, "patient", "t1.secret"), 422, byEHR(app, unseen)},
@@ -295,6 +299,7 @@ func TestSMART494Authorize(t *testing.T) {
 		{"scopes that nobody knows", ask("app", "scope", "hunter2"), 303, app("app", "invalid_scope", "the server has none of the scopes")},
 		{"SMART-124: a handle that nobody has", ask("clinical", "scope", "launch patient/*.rs", "launch", handle), 303, app("clinical", "invalid_request", "the launch is not known")},
 		{"SMART-097: a prompt that nobody knows", ask("app", "prompt", "x"), 303, app("app", "invalid_request", "")},
+		{"SMART-097: no prompt, by a browser without a cookie", ask("app", "prompt", "none"), 303, app("app", "login_required", "")},
 		{"a parameter that is repeated", func() answer {
 			return read(w.do(w.request("GET", site+"/oauth/authorize?state=hunter2&state=hunter2", "")))
 		}, 400, refusedRecord("authorization-refused", "endpoint/authorize", "nobody", "", "invalid_request", "")},
@@ -361,7 +366,14 @@ func TestSMART497Refusals(t *testing.T) {
 		at(address)(r)
 		w.do(r)
 	}
+	large := func(r *http.Request) *http.Request {
+		r.Header.Set("Accept-Language", strings.Repeat("x", 17<<10))
+		return r
+	}
+	none := w.authorization("app", "patient/*.rs")
+	none.Set("prompt", "none")
 	want := map[string]int{}
+	var last uint64
 	for endpoint, send := range map[string]func(address string){
 		"token unsupported_grant_type": func(a string) { w.post("/oauth/token", url.Values{"grant_type": {"password"}}, at(a)) },
 		"introspect invalid_token":     func(a string) { w.post("/oauth/introspect", url.Values{"token": {"x"}}, at(a), bearer("x")) },
@@ -373,12 +385,29 @@ func TestSMART497Refusals(t *testing.T) {
 		"authorize ended":              func(a string) { get("/oauth/transaction/x", a) },
 		"authorize invalid_scope":      func(a string) { get("/oauth/authorize?"+w.authorization("app", "x").Encode(), a) },
 		"page not-found":               func(a string) { get("/pages/x", a) },
-		"page forbidden":               func(a string) { w.post("/pages/language", url.Values{"language": {"cy"}}, at(a)) },
+		"authorize url-too-long":       func(a string) { get("/oauth/authorize?x="+strings.Repeat("x", 9000), a) },
+		"authorize method-refused":     func(a string) { w.do(w.request("PUT", site+"/oauth/authorize", "")) },
+		"token method-refused":         func(a string) { get("/oauth/token", a) },
+		"launch method-refused":        func(a string) { get("/oauth/launch", a) },
+		"revoke headers-too-long":      func(a string) { w.post("/oauth/revoke", nil, bearer(strings.Repeat("x", 17<<10))) },
+		"authorize headers-too-long": func(a string) {
+			w.do(large(w.request("GET", site+"/oauth/authorize", "")))
+		},
+		"logout not-found":         func(a string) { w.post("/oauth/logout/nobody", nil, at(a)) },
+		"authorize login_required": func(a string) { get("/oauth/authorize?"+none.Encode(), a) },
+		"page forbidden":           func(a string) { w.post("/pages/language", url.Values{"language": {"cy"}}, at(a)) },
 	} {
+		w.records(&last)
 		for range 2 {
 			send("198.51.100.1")
 		}
 		want["refused "+endpoint] = 2
+		// A request that is not read, and one for a transaction that has ended, say nothing that a record could have.
+		_, reason, _ := strings.Cut(endpoint, " ")
+		unread := slices.Contains([]string{"url-too-long", "method-refused", "headers-too-long", "not-found", "ended"}, reason)
+		if n := len(w.records(&last)); n != map[bool]int{true: 0, false: 2}[unread] {
+			t.Errorf("SMART-494: %s: two requests have %d records", endpoint, n)
+		}
 	}
 	w.post("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"x"}}, at("198.51.100.2"))
 	for range 20 {

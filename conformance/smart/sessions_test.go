@@ -306,6 +306,43 @@ func TestAnsweredPage(t *testing.T) {
 	}
 }
 
+// TestSeveralKinds: where a patient and a member of staff are signed in, in one browser, the link of a consent page leads to the apps of the
+// person who decided, and the page and its forms stay with that person (SMART-170, 405).
+func TestSeveralKinds(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	b := w.browser()
+	own := w.exchange("app", b.journey("app", "patient/Observation.rs", "ann", "").Get("code"))
+	b.ask("clinical", "user/Condition.rs")
+	b.signIn("doctor")
+	if !strings.Contains(b.page.text, `href="/my/apps?as=staff"`) {
+		t.Fatalf("SMART-405: the consent page leads to other apps: %s", b.page.text)
+	}
+	staff := w.exchange("clinical", sentBack(t, b.allow()).Get("code"))
+	if b.open(site + "/my/apps"); !strings.Contains(b.page.text, "Stop The app") || strings.Contains(b.page.text, "Stop The clinical") {
+		t.Errorf("SMART-405: without a kind: got %s", b.page.text)
+	}
+	b.open(site + "/my/apps?as=staff")
+	if strings.Contains(b.page.text, "Stop The app") || !strings.Contains(b.page.text, "Stop The clinical") || !strings.Contains(b.page.text, `href="/my/sessions?as=staff"`) {
+		t.Errorf("SMART-405: of staff: got %s", b.page.text)
+	}
+	if b.submit("apps?as=staff", nil); b.at != "/my/apps" || !strings.Contains(b.page.text, "The clinical has no access any more") {
+		t.Errorf("SMART-405: after a stop: got %d at %s", b.page.code, b.at)
+	}
+	if w.get(staff.str("access_token"), "Condition").code != 401 || w.get(own.str("access_token"), "Observation").code != 200 {
+		t.Error("SMART-405: another person's app was stopped")
+	}
+	b.open(site + "/my/sessions?as=staff")
+	if b.submit("sessions?as=staff", url.Values{"session": {"all"}}); b.page.code != 200 {
+		t.Errorf("SMART-170: got %d at %s", b.page.code, b.at)
+	}
+	if b.open(site + "/my/sessions?as=staff"); b.at != "/my/sessions/sign-in" {
+		t.Errorf("SMART-170: of staff after the end: at %s", b.at)
+	}
+	if b.open(site + "/my/sessions?as=patient"); b.at != "/my/sessions" || b.page.code != 200 {
+		t.Errorf("SMART-170: of the patient: got %d at %s", b.page.code, b.at)
+	}
+}
+
 // TestPrintedToken: the page of the apps has a printed token, which was issued when it was made (SMART-405).
 func TestPrintedToken(t *testing.T) {
 	w := newWorld(t, nil, 1)

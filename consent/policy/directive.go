@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -164,6 +166,34 @@ func optOutFault(r gjson.Result) (element, text string) {
 		return element == ""
 	})
 	return element, text
+}
+
+// NewOptOut returns the regional opt-out of a patient as a Consent: of a Patient, or of an NHS number where there is no usable record
+// (IDN-131). Check accepts it.
+func NewOptOut(patient, number string, at time.Time) []byte {
+	coding := func(system, code string) map[string]any {
+		return map[string]any{"coding": []any{map[string]any{"system": system, "code": code}}}
+	}
+	of := map[string]any{"reference": "Patient/" + patient}
+	if patient == "" {
+		of = map[string]any{"identifier": map[string]any{"system": fhir.NHSNumberSystem, "value": number}}
+	}
+	body, err := json.Marshal(map[string]any{
+		"resourceType": "Consent", "status": "active", "patient": of, "dateTime": at.UTC().Format(time.RFC3339), "scope": coding(scopeSystem, privacy.code),
+		"category": []any{coding(snomed, sharingRefusedCode)}, "policyRule": coding(policySystem, optOut.code), "provision": map[string]any{"type": "deny"},
+	})
+	if err != nil {
+		panic("a Consent of strings cannot be written") // it has strings alone
+	}
+	return body
+}
+
+// AboutSharing reports whether a Consent is, or once was, a statement about sharing the record: a regional opt-out, or any other directive.
+// One that a person has ended is about sharing still.
+func AboutSharing(body []byte) bool {
+	r := gjson.ParseBytes(body)
+	element, _ := optOutFault(r)
+	return element == "" || categoryHas(r, sharingRefused) || !otherScope(r.Get("scope")) && !ProxyAuthority(body)
 }
 
 // Check returns why a person may not write this Consent, or nil. A Consent that cannot be enforced exactly is

@@ -39,7 +39,7 @@ func TestCatalogueIsUsed(t *testing.T) {
 		sources.WriteString(read(t, "templates/"+f.Name()))
 	}
 	sources.WriteString(read(t, "page.go") + read(t, "patient.go") + read(t, "consent.go"))
-	byKind := regexp.MustCompile(`^(group\..*|category\..*|error\.[a-z-]+\.(title|text)|person\..*|refusal\.[a-z-]+\.(title|text)|sample\.kind\..*|developers\.(life|limit|error|outcome)\..*|search\.problem\..*)$`)
+	byKind := regexp.MustCompile(`^(group\..*|category\..*|error\.[a-z-]+\.(title|text)|person\..*|refusal\.[a-z-]+\.(title|text)|sample\.kind\..*|developers\.(life|limit|error|outcome)\..*|search\.problem\..*|choices\.(ask|confirm|effect|not|saved)\.(allow|refuse))$`)
 	for key := range catalogue.Texts {
 		if !byKind.MatchString(key) && !strings.Contains(sources.String(), `"`+key+`"`) {
 			t.Errorf("no page uses the text %s", key)

@@ -46,12 +46,32 @@ func (p *Renderer) Check(r *http.Request, binding, transaction string) error {
 	if err := r.ParseForm(); err != nil {
 		return &Failure{Kind: BadRequest, Err: errors.New("the body of a post is not a form")}
 	}
-	values := r.PostForm[fieldCSRF]
+	return p.checkValue(r.PostForm[fieldCSRF], binding, transaction)
+}
+
+func (p *Renderer) checkValue(values []string, binding, transaction string) error {
 	if len(values) != 1 || subtle.ConstantTimeCompare([]byte(values[0]), []byte(p.csrf(binding, transaction))) != 1 {
 		return &Failure{Kind: Forbidden, Err: errors.New("a post has no CSRF value of its session and transaction")}
 	}
 	return nil
 }
+
+// Token returns the CSRF value for a request of a session that has no form.
+func (p *Renderer) Token(binding string) string { return p.csrf(binding, requestForm) }
+
+// CheckToken is Check for a request without a form: it has the value of Token once, in a header.
+func (p *Renderer) CheckToken(r *http.Request, binding string, values []string) error {
+	if err := p.checkOrigin(r); err != nil {
+		return &Failure{Kind: Forbidden, Err: err}
+	}
+	if binding == "" {
+		return &Failure{Kind: Forbidden, Err: errors.New("a request comes from no session")}
+	}
+	return p.checkValue(values, binding, requestForm)
+}
+
+// requestForm takes the place of the transaction in the CSRF value of a request without a form.
+const requestForm = "request"
 
 // checkOrigin verifies Origin and Sec-Fetch-Site: at least one is sent, and each that is sent says that the post comes
 // from our own origin. A privacy setting that sends "Origin: null" is refused.

@@ -11,7 +11,7 @@ type Page interface {
 }
 
 // pageNames are the templates of all pages.
-var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "reminder", "sessions", "back", "signed-out", "home", "developers", "texts", "sample-people", "browse"}
+var pageNames = []string{"error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "other-person", "consent", "apps", "reminder", "sessions", "choices", "back", "signed-out", "home", "developers", "texts", "sample-people", "browse"}
 
 // Error explains why something did not work.
 type Error struct {
@@ -176,6 +176,35 @@ type SessionList struct {
 	Apps   string // path of the page Apps, for a link; empty: none
 }
 
+// Choices shows whether the reader's record is shared for care, and changes it (CON-1805). Its form posts the field "sharing", which is
+// "refuse" or "allow", and then, on the page that asks whether it is meant, the field "confirm" too.
+type Choices struct {
+	Action     string
+	Refused    bool        // the record is not shared
+	Asks       Sharing     // the page asks whether this is meant; empty: it shows the choice
+	Saved      Sharing     // what was just recorded; empty for nothing
+	At         time.Time   // when that was
+	Held       []string    // organisations whose refusals the reader cannot end
+	Statements []Statement // newest first
+	Apps       string      // path of the page Apps, for a link
+}
+
+// Sharing is a choice about sharing.
+type Sharing string
+
+// The choices about sharing.
+const (
+	Refuse Sharing = "refuse"
+	Allow  Sharing = "allow"
+)
+
+// Statement is a refusal that was recorded.
+type Statement struct {
+	Organisation string    // that recorded it; empty: the reader
+	Since        time.Time // when it was recorded
+	Ended        time.Time // zero: it holds
+}
+
 // Home is the page at / of a demonstration.
 type Home struct {
 	EHR, App string       // addresses of the example EHR and the example app; empty for none
@@ -248,6 +277,7 @@ func (SignedOut) name() string       { return "signed-out" }
 func (Apps) name() string            { return "apps" }
 func (Reminder) name() string        { return "reminder" }
 func (SessionList) name() string     { return "sessions" }
+func (Choices) name() string         { return "choices" }
 func (Home) name() string            { return "home" }
 func (Browse) name() string          { return "browse" }
 func (SamplePeople) name() string    { return "sample-people" }
@@ -261,6 +291,7 @@ func (Apps) problems() []problem           { return nil }
 func (Reminder) problems() []problem       { return nil }
 func (SessionList) problems() []problem    { return nil }
 func (Browse) problems() []problem         { return nil }
+func (Choices) problems() []problem        { return nil }
 func (Home) problems() []problem           { return nil }
 func (p SignIn) problems() []problem       { return choose(p.Unanswered, "sign-in.problem", "kind-0") }
 func (p RoleChoice) problems() []problem   { return choose(p.Unanswered, "role.problem", "role-0") }

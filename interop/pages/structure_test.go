@@ -240,7 +240,7 @@ func TestEveryPage(t *testing.T) {
 
 // TestTemplatesHaveNoScripts: no template and no style has code, or a way to talk to other windows (SMART-T22).
 func TestTemplatesHaveNoScripts(t *testing.T) {
-	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "reminder", "sessions", "signed-out", "home", "sample-people", "browse"} {
+	for _, name := range []string{"layout", "parts", "error", "sign-in", "role-choice", "record-choice", "patient-search", "patient-choice", "encounter-choice", "refusal", "consent", "apps", "reminder", "sessions", "choices", "signed-out", "home", "sample-people", "browse"} {
 		source := read(t, "templates/"+name+".html")
 		for _, word := range []string{"<script", "postMessage", "window.", "opener", "addEventListener", "javascript:", "http:", "https:", "style=", "safeHTML"} {
 			if strings.Contains(source, word) {

@@ -31,9 +31,33 @@ func signInEvent(r *http.Request, id signin.Identity) ledger.Event {
 	return ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + string(id.Kind), Agent: audit.Agent{Kind: "user"}, Client: audit.Client{Address: address(r)}}
 }
 
-// current returns the session of the browser, of staff or of a patient.
+// sessionParameter is the parameter of a page that says whose it is where people of several kinds are signed in, in one browser.
+const sessionParameter = "as"
+
+// sameSession returns the path of a page for the same person as a request.
+func sameSession(path string, r *http.Request) string {
+	if kind := r.URL.Query().Get(sessionParameter); slices.Contains(sessionKinds(), session.Kind(kind)) {
+		return pageOf(path, session.Kind(kind))
+	}
+	return path
+}
+
+// pageOf returns the path of a page for the person of a kind who is signed in.
+func pageOf(path string, kind session.Kind) string {
+	return path + "?" + sessionParameter + "=" + string(kind)
+}
+
+func sessionKinds() []session.Kind {
+	return []session.Kind{session.Patient, session.Staff, session.Administrator}
+}
+
+// current returns the session of the browser: of the kind that the request names, or of the first kind of which somebody is signed in.
 func (u *users) current(r *http.Request) (*session.Session, error) {
-	for _, kind := range []session.Kind{session.Patient, session.Staff, session.Administrator} {
+	kinds := sessionKinds()
+	if kind := session.Kind(r.URL.Query().Get(sessionParameter)); slices.Contains(kinds, kind) {
+		kinds = []session.Kind{kind}
+	}
+	for _, kind := range kinds {
 		s, err := u.sessions.Current(r, kind)
 		if !errors.Is(err, session.ErrNone) {
 			return s, err
@@ -54,7 +78,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 	if person, ok := s.cfg.Policy.Person(current.Account); ok && !person.SignsInAs(current.Issuer, current.Subject) {
 		return pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
 	}
-	page := pages.Apps{Action: AppsPath, Staff: current.Kind == session.Staff, Open: openPath, Sessions: sessionsPath}
+	page := pages.Apps{Action: sameSession(AppsPath, r), Staff: current.Kind == session.Staff, Open: openPath, Sessions: sameSession(sessionsPath, r)}
 	if r.Method == http.MethodPost {
 		if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 			return err
@@ -66,7 +90,7 @@ func (s *Server) serveApps(w http.ResponseWriter, r *http.Request) error {
 		if err := s.noteStopped(r.Context(), current, client); err != nil {
 			return err
 		}
-		seeOther(w, AppsPath)
+		seeOther(w, sameSession(AppsPath, r))
 		return nil
 	}
 	if page.Stopped, err = s.takeStopped(r.Context(), current); err != nil {
@@ -191,7 +215,7 @@ func (s *Server) serveSignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.users.pages.Check(r, current.Binding, ""); err != nil {
 		return err
 	}
-	for _, kind := range []session.Kind{session.Patient, session.Staff, session.Administrator} {
+	for _, kind := range sessionKinds() {
 		ended, err := s.users.sessions.SignOut(w, r, kind)
 		if errors.Is(err, session.ErrNone) {
 			continue

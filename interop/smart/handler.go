@@ -99,6 +99,8 @@ func (s *Server) page(path string) http.Handler {
 		return u.pages.Handle(u.upstream.Keys)
 	case path == AppsPath:
 		return u.pages.Handle(withForm(s.serveApps))
+	case path == ChoicesPath:
+		return u.pages.Handle(s.serveChoices)
 	case path == openPath, strings.HasPrefix(path, openPath+"/"):
 		return u.pages.Handle(withForm(s.serveOpen))
 	case path == DevelopersPath:
@@ -153,6 +155,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method = http.MethodGet
 	}
 	if size(r.Header) > maxHeader {
+		s.refused(endpointOf(r.URL.Path), longHeaders)
 		s.answers.WriteError(w, &oauth.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: oauth.InvalidRequest, Description: "The headers are longer than 16 KB."})
 		return
 	}
@@ -189,9 +192,11 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if allow == nil {
+		s.refused(endpointOf(r.URL.Path), string(pages.NotFound))
 		s.answers.WriteError(w, &oauth.Error{Status: http.StatusNotFound, Code: oauth.InvalidRequest, Description: "There is no such endpoint."})
 		return
 	}
+	s.refused(endpointOf(r.URL.Path), string(pages.MethodRefused))
 	slices.Sort(allow)
 	s.answers.WriteError(w, &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.InvalidRequest, Description: "The endpoint has another method.",
 		Header: http.Header{"Allow": {strings.Join(allow, ", ")}}})

@@ -28,6 +28,7 @@ func (s *Server) serveHome(w http.ResponseWriter, r *http.Request) error {
 		{Text: "GET /fhir/metadata", Path: "/fhir/metadata"},
 		{Text: "GET /fhir/.well-known/smart-configuration", Path: "/fhir/.well-known/smart-configuration"},
 		{Text: "GET " + browsePath, Path: browsePath},
+		{Text: "GET " + ChoicesPath, Path: ChoicesPath},
 		{Text: "GET " + AppsPath, Path: AppsPath},
 		{Text: "GET " + sessionsPath, Path: sessionsPath},
 	}}
@@ -86,7 +87,7 @@ func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if which != allSessions && which != current.ID {
-			seeOther(w, sessionsPath)
+			seeOther(w, sameSession(sessionsPath, r))
 			return nil
 		}
 		// Nothing that was begun in this browser goes on, as after a sign-out.
@@ -103,7 +104,7 @@ func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := pages.SessionList{Action: sessionsPath, Apps: AppsPath}
+	page := pages.SessionList{Action: sameSession(sessionsPath, r), Apps: sameSession(AppsPath, r)}
 	for _, one := range list {
 		page.List = append(page.List, pages.BrowserSession{Value: one.ID, Started: one.Started, LastUsed: one.LastUsed, Current: one.ID == current.ID})
 	}

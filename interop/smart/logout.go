@@ -17,7 +17,8 @@ import (
 // serveLogout ends the sessions of a user at the request of the issuer, with what depends on them (SMART-169, back-channel logout). It
 // limits and records what is refused (SMART-482, 494).
 func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) error {
-	if s.users.answers.Exceeded(limits.Source(address(r))) {
+	source := limits.Source(address(r))
+	if !s.users.logouts.Count(source) { // before it is read, so that tokens at the same time are not more
 		s.refusals.Count(address(r))
 		return oauth.TooMany("Too many failed requests. Try again in a minute.")
 	}
@@ -31,6 +32,7 @@ func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, signin.ErrLogout) {
 		return s.refusedLogout(r, err)
 	}
+	s.users.logouts.Return(source)
 	if err != nil {
 		return oauth.Unavailable(err)
 	}
@@ -56,9 +58,8 @@ func (s *Server) logOut(r *http.Request, user session.User) error {
 	return s.Grants.Ledger.Note(r.Context(), event)
 }
 
-// refusedLogout counts and records a logout token that is not valid.
+// refusedLogout records a logout token that is not valid.
 func (s *Server) refusedLogout(r *http.Request, cause error) error {
-	s.users.answers.Count(limits.Source(address(r)))
 	event := logoutEvent(r, strings.TrimPrefix(r.URL.Path, signin.LogoutPath))
 	event.Refused, event.Status, event.Detail = oauth.InvalidRequest, http.StatusBadRequest, cause.Error()
 	within, err := s.refusals.Note(r.Context(), event)

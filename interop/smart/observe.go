@@ -33,19 +33,23 @@ func (s *Server) count(what, label string) {
 
 // Refusals returns the reasons for which each endpoint refuses requests: error codes of OAuth, and kinds of error pages.
 func Refusals() map[string][]string {
-	page := []string{string(pages.BadRequest), string(pages.Forbidden), string(pages.NotFound), string(pages.Ended), string(pages.MethodRefused), string(pages.TooMany)}
+	page := []string{string(pages.BadRequest), string(pages.Forbidden), string(pages.NotFound), string(pages.Ended), string(pages.MethodRefused), string(pages.TooMany), longHeaders}
+	all := []string{oauth.InvalidRequest, string(pages.NotFound), string(pages.MethodRefused), string(pages.TooMany), longHeaders} // of the endpoints that answer in JSON
 	return map[string][]string{
 		"authorize": append([]string{oauth.InvalidRequest, oauth.UnauthorizedClient, oauth.UnsupportedResponseType, oauth.InvalidScope, oauth.AccessDenied, oauth.LoginRequired, oauth.ConsentRequired,
-			oauth.InteractionRequired, oauth.RequestNotSupported, oauth.RequestURINotSupported}, page...),
-		"token":      {oauth.InvalidRequest, oauth.InvalidClient, oauth.InvalidGrant, oauth.InvalidScope, oauth.UnauthorizedClient, oauth.UnsupportedGrantType, string(pages.TooMany)},
-		"introspect": {oauth.InvalidRequest, oauth.InvalidClient, oauth.InvalidToken, string(pages.TooMany)},
-		"revoke":     {oauth.InvalidRequest, oauth.InvalidClient, oauth.UnauthorizedClient, string(pages.TooMany)},
-		"launch":     {oauth.InvalidRequest, oauth.InvalidToken, string(pages.TooMany)},
+			oauth.InteractionRequired, oauth.RequestNotSupported, oauth.RequestURINotSupported, authorize.LongURL}, page...),
+		"token":      append([]string{oauth.InvalidClient, oauth.InvalidGrant, oauth.InvalidScope, oauth.UnauthorizedClient, oauth.UnsupportedGrantType}, all...),
+		"introspect": append([]string{oauth.InvalidClient, oauth.InvalidToken}, all...),
+		"revoke":     append([]string{oauth.InvalidClient, oauth.UnauthorizedClient}, all...),
+		"launch":     append([]string{oauth.InvalidToken}, all...),
 		"callback":   append([]string{string(pages.OtherBrowser), string(pages.SignInRefused)}, page...),
-		"logout":     {oauth.InvalidRequest, string(pages.TooMany)},
+		"logout":     all,
 		"page":       append([]string{oauth.AccessDenied}, page...),
 	}
 }
+
+// longHeaders is the reason of the refusal of a request with long headers.
+const longHeaders = "headers-too-long"
 
 // refused counts a refusal.
 func (s *Server) refused(endpoint, reason string) {
@@ -67,7 +71,7 @@ func (s *Server) observed(e ledger.Event) {
 	case "code-reuse":
 		s.alert("code-reuse", "ALERT: an authorization code was used twice, and its grant has ended", e)
 	case "identity-conflict":
-		s.alert("identity-conflict", "ALERT: several resources claim to be one user, who was refused", e)
+		s.alert("identity-conflict", "ALERT: several resources claim to be one user, and none was picked", e)
 	case "sign-in":
 		outcome := "permit"
 		switch e.Refused {
@@ -116,16 +120,17 @@ func (s *Server) measure(c *http.Client) *http.Client {
 // (SMART-482, 494).
 func (s *Server) callback(answers *limits.Limit) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if answers.Exceeded(limits.Source(address(r))) {
+		source := limits.Source(address(r))
+		if !answers.Count(source) { // before it runs, so that answers at the same time are not more
 			s.refusals.Count(address(r))
 			return pages.Fail(pages.TooMany, nil)
 		}
 		err := s.users.upstream.Callback(w, r)
 		var failed *signin.Error
 		if !errors.As(err, &failed) {
+			answers.Return(source)
 			return err
 		}
-		answers.Count(limits.Source(address(r)))
 		e := ledger.Event{Name: "sign-in", Request: r.Header.Get(referenceHeader), Of: "issuer/" + failed.Issuer, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address(r)},
 			Refused: string(failed.Reason), Status: http.StatusForbidden}
 		within, unrecorded := s.refusals.Note(r.Context(), e)

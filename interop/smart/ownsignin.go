@@ -27,11 +27,16 @@ func (p ownPage) signIn() string { return strings.TrimSuffix(p.path, "/") + sign
 
 // ownPages are the pages for which a person signs in without an app.
 func ownPages() []ownPage {
-	return []ownPage{browsePage(), {"apps", AppsPath, allKinds()}, sessionsPage()}
+	return []ownPage{browsePage(), {"apps", AppsPath, allKinds()}, sessionsPage(), choicesPage()}
 }
 
 func browsePage() ownPage   { return ownPage{"browse", browsePath, careKinds()} }
 func sessionsPage() ownPage { return ownPage{"sessions", sessionsPath, allKinds()} }
+
+// choicesPage is for patients alone, so nobody is asked which kind of person signs in.
+func choicesPage() ownPage {
+	return ownPage{"choices", ChoicesPath, []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}}}
+}
 
 func careKinds() []pages.SignInKind {
 	return []pages.SignInKind{{Value: string(session.Patient), Text: pages.PersonPatient}, {Value: string(session.Staff), Text: pages.PersonStaff}}

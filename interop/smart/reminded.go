@@ -58,7 +58,7 @@ func (s *Server) remindFirst(w http.ResponseWriter, r *http.Request, p ownPage) 
 	if err != nil || len(list) == 0 {
 		return false, err
 	}
-	return true, s.users.pages.Render(w, r, http.StatusOK, pages.Reminder{Action: p.reminder(), Staff: current.Kind == session.Staff, List: list}, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
+	return true, s.users.pages.Render(w, r, http.StatusOK, pages.Reminder{Action: sameSession(p.reminder(), r), Staff: current.Kind == session.Staff, List: list}, pages.Options{Binding: current.Binding, Account: current.Account, SignOut: SignOutPath})
 }
 
 // reminderOf is the last part of the path of the reminder before a page.
@@ -93,6 +93,6 @@ func (s *Server) remindedBefore(w http.ResponseWriter, r *http.Request, p ownPag
 			return err
 		}
 	}
-	seeOther(w, p.path)
+	seeOther(w, sameSession(p.path, r))
 	return nil
 }

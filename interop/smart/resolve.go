@@ -24,6 +24,9 @@ func resolveLaunch(ctx context.Context, f *policy.Folder, reader *record.Record,
 		in, _ := person.As(r)
 		return r.Organisation != l.Organisation || !f.PermitsPurpose(in, purpose)
 	})
+	if _, ods := f.Organisation(l.Tenant); ods {
+		return fmt.Errorf("%w: the tenant is an ODS code", launch.ErrInconsistent)
+	}
 	if !ok || len(roles) == 0 {
 		return fmt.Errorf("%w: the user is not one of the launcher's organisation, or has no role for the purpose", launch.ErrInconsistent)
 	}

@@ -62,6 +62,8 @@ type Config struct {
 	// Failures is how many failed requests of a client at an address are answered in a minute, and a tenth of how many of an
 	// address, or of an authenticated client, have an audit record each; 0 is no limit (SMART-482).
 	Failures int
+	// Closed returns why nothing of the record may be shown now, as store.ErrUnavailable; nil where it may. May be nil.
+	Closed func() error
 	// Unidentified counts the refusals without a record of their own; the caller flushes it. nil makes a new one, whose
 	// counts are lost.
 	Unidentified *audit.UnidentifiedLimiter
@@ -136,7 +138,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.endpoints = s.newEndpoints(
 		&token.Endpoint{Auth: auth, Grants: s.Grants, IDs: ids, Lives: grants.DefaultLives(), Capabilities: cfg.Capabilities, People: s.users != nil, Allowed: s.allowed, Refreshed: s.refreshed, Address: address, CORS: s.CORS},
-		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, Calls: limits.New(cfg.Introspections, cfg.Clock)},
+		&introspect.Endpoint{Auth: auth, Grants: s.Grants, Issuer: cfg.Site + "/fhir", Policy: cfg.Policy, SessionLives: s.sessionLives, Allowed: s.stillAllowed, Calls: limits.New(cfg.Introspections, cfg.Clock)},
 		&revoke.Endpoint{Auth: auth, Grants: s.Grants, Address: address, CORS: s.CORS})
 	return s, nil
 }

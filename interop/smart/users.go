@@ -16,6 +16,7 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/interop/pages"
+	"carerecord/interop/portal"
 	"carerecord/interop/smart/authorize"
 	"carerecord/interop/smart/browse"
 	"carerecord/interop/smart/clientauth"
@@ -44,9 +45,12 @@ type users struct {
 	reminders *reminder.Book
 	activity  activity
 	directory *staff.Directory
+	choices   *portal.Choices
+	changes   *limits.Limit            // of the choices of each person
 	browse    *browse.Reader           // of a demonstration; nil for none
 	providers map[string]*idp.Provider // of a demonstration, by path
-	answers   *limits.Limit            // of failed sign-ins and logout tokens at an address
+	answers   *limits.Limit            // of failed sign-ins at an address
+	logouts   *limits.Limit            // of refused logout tokens at an address
 }
 
 // unknownPerson is the reason of a sign-in of somebody who is not in the policy.
@@ -63,7 +67,7 @@ const (
 // openUsers makes the parts for people, with the sample issuers of a demonstration. The issuers of the country are not built
 // (SMART-190 to 208), so only a demonstration has people. auth records what the launch API refuses.
 func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
-	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock)}
+	u := &users{answers: limits.New(s.cfg.Failures, s.cfg.Clock), logouts: limits.New(s.cfg.Failures, s.cfg.Clock), changes: limits.New(s.cfg.Failures, s.cfg.Clock)}
 	if u.sessions, err = session.New(session.Config{State: s.cfg.State, Digests: s.cfg.Secrets, Clock: s.cfg.Clock, Secure: strings.HasPrefix(s.cfg.Site, "https:")}); err != nil {
 		return err
 	}
@@ -79,17 +83,18 @@ func (s *Server) openUsers(auth *clientauth.Authenticator) (err error) {
 		return err
 	}
 	u.reminders = &reminder.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
-	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource}
+	reader := &record.Record{Guard: s.cfg.Guard, Verifier: s.Resource, Closed: s.cfg.Closed}
 	book := &launch.Book{Ledger: s.Grants.Ledger, Secrets: s.cfg.Secrets}
 	u.authorize = &authorize.Endpoint{Base: s.cfg.Site + "/fhir", Grants: s.Grants, Lives: grants.DefaultLives(), Launches: book, Sessions: u.sessions, SignIn: u.upstream,
 		Pages: u.pages, Policy: s.cfg.Policy, Record: reader, Subject: s.subject, Starts: limits.New(s.cfg.Failures, s.cfg.Clock), SignIns: limits.New(s.cfg.Failures, s.cfg.Clock), Searches: limits.New(s.cfg.Failures, s.cfg.Clock),
-		Refusals: s.refusals, Refused: func(code string) { s.refused("authorize", code) }, Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath,
+		Refusals: s.refusals, Refused: func(code string) { s.refused("authorize", code) }, Address: address, Capabilities: s.cfg.Capabilities, StopPath: AppsPath, StopPathOf: func(kind session.Kind) string { return pageOf(AppsPath, kind) },
 		Reminders: u.reminders, Reminder: s.reminder, Reminded: s.reminded}
 	u.launches = &launch.Endpoint{Book: book, Grants: s.Grants, Auth: auth, Failures: limits.New(s.cfg.Failures, s.cfg.Clock), Base: s.cfg.Site + "/fhir", Address: address, Capabilities: s.cfg.Capabilities,
 		Resolve: func(ctx context.Context, l *launch.Launch, client *clients.Client) error {
 			return resolveLaunch(ctx, s.cfg.Policy, reader, l, client)
 		}}
 	u.directory = &staff.Directory{Guard: s.cfg.Guard, Record: reader, State: s.cfg.State, Audit: s.cfg.Audit, Policy: s.cfg.Policy, Secrets: s.cfg.Secrets, Clock: s.cfg.Clock, Base: s.cfg.Site + "/fhir"}
+	u.choices = &portal.Choices{Guard: s.cfg.Guard, Audit: s.cfg.Audit, Policy: s.cfg.Policy}
 	s.users = u
 	s.Resource.Used = s.used
 	return nil
@@ -243,8 +248,29 @@ func (s *Server) subject(u session.User) string {
 	return s.cfg.Secrets.Of("subject\x00" + u.Issuer + "\x00" + u.Subject)[:32]
 }
 
-// allowed reports whether the user of a grant may still have tokens (SMART-320, 346, 348).
+// allowed returns nil if the user of a grant may have tokens now, and notes the request as activity of the session of a grant that is online
+// (SMART-320, 346, 348). It returns grants.ErrInactive if not.
 func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
+	if err := s.permits(g); err != nil || !g.Online {
+		return err
+	}
+	_, err := s.users.sessions.Use(ctx, g.SessionUser, g.Session)
+	if errors.Is(err, session.ErrNone) {
+		return grants.ErrInactive
+	}
+	return err
+}
+
+// stillAllowed is allowed without the activity.
+func (s *Server) stillAllowed(ctx context.Context, g *grants.Grant) error {
+	if err := s.permits(g); err != nil {
+		return err
+	}
+	return s.sessionLives(ctx, g)
+}
+
+// permits returns nil if policy and capabilities permit tokens of a grant, and grants.ErrInactive if not.
+func (s *Server) permits(g *grants.Grant) error {
 	if g.User == "" {
 		return nil
 	}
@@ -265,45 +291,20 @@ func (s *Server) allowed(ctx context.Context, g *grants.Grant) error {
 	if s.cfg.Capabilities.Permitted(granted, g.Launched).String() != granted.String() {
 		return grants.ErrInactive // a capability was switched off since
 	}
+	return nil
+}
+
+// sessionLives returns grants.ErrInactive for a grant that is online and whose session has ended. It notes no activity.
+func (s *Server) sessionLives(ctx context.Context, g *grants.Grant) error {
 	if !g.Online {
 		return nil
 	}
-	_, err = s.users.sessions.Use(ctx, g.SessionUser, g.Session)
+	if s.users == nil {
+		return grants.ErrInactive // the server had people when the grant was made
+	}
+	err := s.users.sessions.Lives(ctx, g.SessionUser, g.Session)
 	if errors.Is(err, session.ErrNone) {
 		return grants.ErrInactive
 	}
 	return err
-}
-
-// refreshed is called for grants that are allowed. It names the Patient in context as it is now (SMART-148): the lead Patient of a
-// patient; for staff the same one while it is a visible one of its person, else the lead. Without any the grant gives no more tokens.
-func (s *Server) refreshed(ctx context.Context, g *grants.Grant, request, address string) error {
-	person, err := resource.PersonOf(s.cfg.Policy, g)
-	if err != nil || g.Patient == "" {
-		return err
-	}
-	now := ""
-	if person.Kind == policy.KindPatient {
-		in, err := s.cfg.Guard.SignIn(ctx, person.Patient, person.BirthDate)
-		if err != nil {
-			return err
-		}
-		now = in.Patient
-	} else {
-		client, err := s.Clients.Serving(ctx, g.Client)
-		if err != nil {
-			return err
-		}
-		if now, err = s.users.authorize.Record.PatientOf(ctx, record.User{Person: person, Client: client, Purpose: g.Purpose}, g.Patient, g.Person); err != nil {
-			return err
-		}
-	}
-	switch now {
-	case "":
-		return grants.ErrInactive
-	case g.Patient:
-		return nil
-	}
-	g.Patient = now
-	return s.Grants.SetPatient(ctx, g, request, address)
 }

@@ -37,7 +37,8 @@ type progress struct {
 	patient    record.Patient     // in context; the zero Patient for none
 	encounters []record.Encounter // to choose from
 	roles      []policy.RoleAt    // to choose from; nil where the role is known
-	list       []grants.Listed    // of the person, once they are read
+	list       []grants.Listed    // of the person, once they are listed
+	listed     bool
 	// form is the step whose form is posted and whose answer the further steps need; empty for none.
 	form string
 }
@@ -45,8 +46,9 @@ type progress struct {
 // granted returns the function that lists the grants of the person, which it reads once in a request.
 func (p *progress) granted(e *Endpoint) func(context.Context) ([]grants.Listed, error) {
 	return func(ctx context.Context) (_ []grants.Listed, err error) {
-		if p.list == nil {
+		if !p.listed {
 			p.list, err = e.Grants.OfUser(ctx, p.person.User)
+			p.listed = err == nil
 		}
 		return p.list, err
 	}

@@ -107,7 +107,7 @@ func (e *Endpoint) searchPage(q *request, p *progress) pages.PatientSearch {
 func (e *Endpoint) consentPage(q *request, p *progress) (pages.Consent, scopes.Set) {
 	groups, writes, shown := screen.Offer(p.set, e.Pages.Catalogue())
 	page := pages.Consent{Action: Continue(q.id) + "/" + stepDecision, App: p.client.Name, Publisher: p.client.Publisher, Reviewed: len(p.client.Approved) > 0,
-		Person: p.patient.Name, NHSNumber: masked(p.patient.Number), Self: p.own.ID != "", Staff: p.person.Kind == policy.KindStaff, Groups: groups, Writes: writes, Identity: shown.Has(scopes.OpenID), StopPath: e.StopPath}
+		Person: p.patient.Name, NHSNumber: masked(p.patient.Number), Self: p.own.ID != "", Staff: p.person.Kind == policy.KindStaff, Groups: groups, Writes: writes, Identity: shown.Has(scopes.OpenID), StopPath: e.StopPathOf(p.t.Kind)}
 	if shown.Has(scopes.OfflineAccess) {
 		page.Offline = e.Grants.Ledger.Now().Add(e.Lives.For(p.client).OfflineTotal)
 	}

@@ -25,6 +25,9 @@ const (
 	maxURL   = 8 << 10
 )
 
+// LongURL is the reason of the refusal of a request with a long URL, for Endpoint.Refused.
+const LongURL = "url-too-long"
+
 // ServeRequest answers GET and POST /oauth/authorize. Until client and redirect URI are known to belong together, an error is a
 // page and never a redirect (SMART-083). What is refused here has no user yet, so its records are limited by source (SMART-482, 494).
 func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
@@ -35,6 +38,7 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 		return &pages.Failure{Kind: pages.MethodRefused, Allow: "GET"}
 	}
 	if len(r.URL.RequestURI()) > maxURL {
+		e.Refused(LongURL)
 		w.WriteHeader(http.StatusRequestURITooLong)
 		return nil
 	}
@@ -66,7 +70,11 @@ func (e *Endpoint) ServeRequest(w http.ResponseWriter, r *http.Request) error {
 	}
 	if has(t.Prompt, "none") && r.Method == http.MethodGet && e.Sessions.KnownBrowser(r) == "" {
 		// A browser without a cookie of ours has no session. A frame in a page of another site is one, and keeps none (SMART-132).
-		return e.sendError(w, &t, oauth.Refuse(oauth.LoginRequired, "Nobody is signed in."))
+		nobody := oauth.Refuse(oauth.LoginRequired, "Nobody is signed in.")
+		if err := e.note(w, r, client, nobody); err != nil {
+			return err
+		}
+		return e.sendError(w, &t, nobody)
 	}
 	t.Kind, t.Browser = kindOf(client, t.Launch), e.Sessions.Browser(w, r) // "" for a post of another site
 	id, err := e.open(ctx, t)

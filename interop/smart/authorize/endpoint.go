@@ -47,6 +47,8 @@ type Endpoint struct {
 	Address      func(*http.Request) string
 	Capabilities capabilities.Set
 	StopPath     string // of the page with the apps that have access
+	// StopPathOf is StopPath for the person of a kind who is signed in.
+	StopPathOf func(session.Kind) string
 	// Reminders keeps when people were told of apps with offline access. Reminder returns the apps of which the user of a session is to be
 	// reminded now, of those in a list, and Reminded takes the answer of its form (SMART-224).
 	Reminders *reminder.Book

@@ -142,7 +142,7 @@ func (e *Endpoint) setUser(q *request, p *progress, g *grants.Grant, set scopes.
 		return set, err
 	}
 	if set.Has(scopes.FHIRUser) {
-		g.FHIRUser = self.Ref
+		g.FHIRUser, g.PractitionerRole = self.Ref, role
 		if g.FHIR, err = launch.WithReference(g.FHIR, role); err != nil {
 			return set, err
 		}

@@ -21,6 +21,6 @@ func (e *Endpoint) postReminder(q *request, p *progress) error {
 	if err := e.Reminded(q.r, p.session); err != nil {
 		return err
 	}
-	p.list = nil // one may be stopped
+	p.listed = false // one may be stopped
 	return e.continueWith(q, p)
 }

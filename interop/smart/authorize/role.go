@@ -91,10 +91,11 @@ func (e *Endpoint) postRole(q *request, p *progress) error {
 		return err
 	}
 	p.t.Role, p.t.RoleOf = chosen, p.person.User
-	if err := e.change(q.r.Context(), p.stored, p.t); err != nil {
+	// The session id changes first: without that nothing goes on in the role.
+	if _, err := e.Sessions.ChooseRole(q.w, q.r, session.Staff, chosen.Role, chosen.Organisation); err != nil {
 		return err
 	}
-	if _, err := e.Sessions.ChooseRole(q.w, q.r, session.Staff, chosen.Role, chosen.Organisation); err != nil {
+	if err := e.change(q.r.Context(), p.stored, p.t); err != nil {
 		return err
 	}
 	see(q.w, Continue(q.id))

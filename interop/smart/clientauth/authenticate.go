@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"strings"
 
+	"carerecord/consent/audit"
 	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/jwks"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/limits"
@@ -20,7 +22,8 @@ type Authenticator struct {
 	Clients  *clients.Registry
 	KeySets  *jwks.Cache
 	Audience string // the URL of the token endpoint, which an assertion names
-	// Failures limits failed authentications of each client at each address (SMART-482), and Address returns that of a request.
+	// Failures limits failed authentications, and codes and refresh tokens that are not valid, of each client at each address (SMART-482),
+	// and with them its requests in progress. Address returns that of a request.
 	Failures *limits.Limit
 	Address  func(*http.Request) string
 	Refusals *ledger.Refusals
@@ -38,10 +41,25 @@ const (
 type Result struct {
 	Client *clients.Client
 	Method string // None for a public client
+	// User is whose access token the request has, of Bearer alone; nil for the client's own.
+	User *audit.Agent
 }
 
-// errTwo is the cause where a request tries two ways at once.
-var errTwo = errors.New("two methods of authentication")
+// ByToken returns the Result of an access token that is active. What is refused of a user's token is not the client's (SMART-483): the user
+// may send it without the client.
+func ByToken(active *grants.Active) Result {
+	out := Result{Client: active.Client, Method: Bearer}
+	if active.Grant.User != "" {
+		agent := active.Grant.Event("", "", "").Agent
+		out.User = &agent
+	}
+	return out
+}
+
+// TwoMethods returns the refusal of a request that tries two ways at once (SMART-317).
+func TwoMethods() error {
+	return oauth.Refuse(oauth.InvalidRequest, "Use exactly one method of client authentication.").Because("two methods of authentication")
+}
 
 // Authenticate returns the client of a request. named is called for one that names no client. The error is an *oauth.Error: invalid_client (401) where the client
 // is not who it says, invalid_request where the request has two methods, 503 where the store does not answer.
@@ -50,15 +68,15 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form 
 	asserts := form.Has("client_assertion") || form.Has("client_assertion_type")
 	switch {
 	case len(basic) > 1, len(basic) == 1 && asserts, form.Has("client_secret") && (asserts || len(basic) > 0):
-		return Result{}, oauth.Refuse(oauth.InvalidRequest, "Use exactly one method of client authentication.").Because("%w", errTwo)
+		return Result{}, TwoMethods()
 	case form.Has("client_secret"):
 		return Result{}, refused("client_secret in the body is not supported", false)
 	case asserts:
 		c, err := a.byAssertion(ctx, form)
-		return Result{c, Assertion}, err
+		return Result{Client: c, Method: Assertion}, err
 	case len(basic) == 1:
-		c, err := a.bySecret(ctx, basic[0], form.Get("client_id"))
-		return Result{c, Basic}, err
+		c, err := a.bySecret(ctx, r.Header, form.Get("client_id"))
+		return Result{Client: c, Method: Basic}, err
 	}
 	id := form.Get("client_id")
 	if id == "" && named != nil {
@@ -77,7 +95,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, form 
 	if c == nil || c.Kind != clients.Public {
 		return Result{}, refused("a client that must authenticate did not", false)
 	}
-	return Result{c, None}, nil
+	return Result{Client: c, Method: None}, nil
 }
 
 // serving returns a client that is served; nil for none.
@@ -92,18 +110,32 @@ func (a *Authenticator) serving(ctx context.Context, id string) (*clients.Client
 	return c, nil
 }
 
+// basicOf returns the client and the secret of a request with HTTP Basic: of one Authorization header alone, with one space after the
+// scheme. Whoever counts failures and whoever compares secrets reads them here, so that both have the same client.
+func basicOf(h http.Header) (id, value string, ok bool) {
+	headers := h.Values("Authorization")
+	if len(headers) != 1 {
+		return "", "", false
+	}
+	scheme, text, _ := strings.Cut(headers[0], " ")
+	plain, err := base64.StdEncoding.DecodeString(text)
+	if !strings.EqualFold(scheme, "Basic") || err != nil {
+		return "", "", false
+	}
+	id, value, ok = strings.Cut(string(plain), ":")
+	if decoded, err := url.QueryUnescape(id); err == nil {
+		id = decoded
+	}
+	return id, value, ok
+}
+
 // bySecret authenticates by HTTP Basic. An unknown client and a wrong secret take the same time and have
 // the same answer (SMART-319). Ids and secrets have unreserved characters alone, so it does not matter whether
 // the client encodes them as a form first (SMART-063).
-func (a *Authenticator) bySecret(ctx context.Context, header, bodyID string) (*clients.Client, error) {
-	scheme, text, _ := strings.Cut(header, " ")
-	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	if !strings.EqualFold(scheme, "Basic") || err != nil {
+func (a *Authenticator) bySecret(ctx context.Context, h http.Header, bodyID string) (*clients.Client, error) {
+	id, value, ok := basicOf(h)
+	if !ok {
 		return nil, refused("the Authorization header is not Basic", true)
-	}
-	id, value, _ := strings.Cut(string(plain), ":")
-	if decoded, err := url.QueryUnescape(id); err == nil {
-		id = decoded
 	}
 	c, err := a.serving(ctx, id)
 	if err != nil {

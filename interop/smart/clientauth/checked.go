@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"path"
 	"strings"
 
@@ -23,12 +22,8 @@ const maxNamed = 200
 // client never block another one behind the same address (SMART-483).
 func LimitName(r *http.Request, form oauth.Form, address string) string {
 	id := form.Get("client_id")
-	if user, _, ok := r.BasicAuth(); ok {
-		if id = user; strings.Contains(user, "%") {
-			if decoded, err := url.QueryUnescape(user); err == nil {
-				id = decoded
-			}
-		}
+	if user, _, ok := basicOf(r.Header); ok {
+		id = user
 	} else if form.Has("client_assertion") {
 		id = issuerOf(form.Get("client_assertion"))
 	}
@@ -71,25 +66,39 @@ type Attempt struct {
 // store. nil names nobody.
 type Named func(ctx context.Context) (string, error)
 
-// Checked is Authenticate within the limits: it counts and records what is refused (SMART-482, 494), with the exact reason
-// (SMART-337). Over the limit nothing is looked up.
-func (a *Authenticator) Checked(ctx context.Context, t Attempt) (Result, error) {
+// Checked authenticates the client of a request and calls serve with it, within the limits: it counts and records what either refuses
+// (SMART-482, 494), with the exact reason (SMART-337). Over the limit nothing is looked up. A request counts as a failure until serve has
+// returned, so guesses at the same time are not more than the limit either.
+func (a *Authenticator) Checked(ctx context.Context, t Attempt, serve func(Result) error) error {
 	address := a.Address(t.Request)
-	if a.Failures.Exceeded(LimitName(t.Request, t.Form, address)) {
+	name := LimitName(t.Request, t.Form, address)
+	if !a.Failures.Count(name) {
 		a.Refusals.Count(address)
-		return Result{}, tooMany()
+		return tooMany()
 	}
+	failed := false
+	defer func() {
+		if !failed {
+			a.Failures.Return(name)
+		}
+	}()
 	result, err := a.Authenticate(ctx, t.Request, t.Form, t.Named)
 	if err != nil {
-		return Result{}, a.Refused(ctx, t, Result{}, err)
+		result = Result{}
+	} else if err = serve(result); err == nil {
+		return nil
 	}
-	return result, nil
+	if e := oauth.AsError(err); e.Status < http.StatusInternalServerError {
+		failed = e.Code == oauth.InvalidClient || e.Code == oauth.InvalidGrant
+	}
+	return a.Refused(ctx, t, result, err)
 }
 
-// Refused counts and records the refusal of a request, and returns the error to answer. result is the client; the zero Result if
-// it was not authenticated. An error of status 500 or more is neither counted nor recorded: the caller may try again. One of status
+// Refused records the refusal of a request, and returns the error to answer. result is the client; the zero Result if
+// it was not authenticated. An error of status 500 or more is not recorded: the caller may try again. One of status
 // 429 is counted alone.
-// The records of a client that is nobody, or only says who it is, are limited by source, those of another one by client.
+// The records of a client that is nobody, or only says who it is, and those of a user who sends a token of the client, are limited by
+// source; those of another client by client.
 func (a *Authenticator) Refused(ctx context.Context, t Attempt, result Result, err error) error {
 	refusal := oauth.AsError(err)
 	if refusal.Status >= http.StatusInternalServerError {
@@ -100,9 +109,6 @@ func (a *Authenticator) Refused(ctx context.Context, t Attempt, result Result, e
 		a.Refusals.Count(address)
 		return err
 	}
-	if refusal.Code == oauth.InvalidClient || refusal.Code == oauth.InvalidGrant {
-		a.Failures.Count(LimitName(t.Request, t.Form, address))
-	}
 	e := ledger.Event{Request: t.ID, Name: t.Event, Of: cmp.Or(t.Of, "endpoint/"+path.Base(t.URL.Path)), Named: t.Patient, Status: refusal.Status, Refused: refusal.Code, Agent: audit.Agent{Kind: "nobody"}, Client: audit.Client{Address: address}}
 	if refusal.Cause != nil {
 		e.Detail = refusal.Cause.Error()
@@ -111,7 +117,10 @@ func (a *Authenticator) Refused(ctx context.Context, t Attempt, result Result, e
 		e.Agent, e.Client.ID = audit.Agent{Kind: "client", Subject: c.ID, Organisation: c.Organisation}, c.ID
 	}
 	note := a.Refusals.Note
-	if result.Client != nil && result.Method != None {
+	switch {
+	case result.User != nil:
+		e.Agent = *result.User
+	case result.Client != nil && result.Method != None:
 		note = a.Refusals.NoteClient
 	}
 	switch within, unrecorded := note(ctx, e); {

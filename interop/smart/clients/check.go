@@ -29,7 +29,7 @@ type Rules struct {
 	Evidence []string
 }
 
-// Check returns an error that lists every mistake of a registration, each with the name of its field.
+// Check returns an error that lists every mistake of a registration, each with the name of its field and without its value (SMART-481).
 func (r Rules) Check(c *Client) error {
 	var all []error
 	bad := func(field, format string, args ...any) {
@@ -57,21 +57,21 @@ func (r Rules) Check(c *Client) error {
 			bad(fmt.Sprintf("origins[%d]", i), "must be https://HOST or https://HOST:PORT")
 		}
 	}
-	if _, err := c.Ceiling(r4.IsResource); err != nil {
-		bad("scopes", "must be scopes that this server knows: %w", err)
-	} else if c.Scopes == "" && len(c.Rights) == 0 {
+	if c.Scopes == "" && len(c.Rights) == 0 {
 		bad("scopes", "at least one is required, such as patient/Observation.rs, or a right")
+	} else if _, err := c.Ceiling(r4.IsResource); err != nil {
+		bad("scopes", "must be scopes of resources that this server knows%s", where(c.Scopes))
 	}
 	checkPurposes(c, bad)
 	if c.Organisation != "" && r.Organisation != nil && !r.Organisation(c.Organisation) {
-		bad("organisation", "%q is no organisation of the policy", c.Organisation)
+		bad("organisation", "is no organisation of the policy")
 	}
 	if c.IDPrefix != "" && !strings.HasSuffix(c.IDPrefix, ".") {
-		bad("idPrefix", "%q does not end in a dot", c.IDPrefix)
+		bad("idPrefix", "does not end in a dot")
 	}
-	for _, right := range c.Rights {
+	for i, right := range c.Rights {
 		if right != RightIntrospect && right != RightLaunch && right != RightClients && right != RightApps {
-			bad("rights", "%q is unknown", right)
+			bad(fmt.Sprintf("rights[%d]", i), "is unknown")
 		}
 	}
 	checkGovernance(c, bad)
@@ -82,15 +82,25 @@ func (r Rules) Check(c *Client) error {
 	return errors.Join(all...)
 }
 
+// where says which scope of a string is not one of resources that this server knows, by its place: it may be a value (SMART-481).
+func where(text string) string {
+	for i, token := range strings.Split(text, " ") {
+		if _, err := consent.ParseScope(token, r4.IsResource); text != "" && err != nil {
+			return fmt.Sprintf(": scope %d is none", i+1)
+		}
+	}
+	return ""
+}
+
 // checkPurposes checks that the purposes are known, and that each audience has one for which its people may have grants (SMART-062, 430).
 func checkPurposes(c *Client, bad func(field, format string, args ...any)) {
 	if len(c.Purposes) == 0 {
 		bad("purposes", "at least one is required")
 		return
 	}
-	for _, p := range c.Purposes {
+	for i, p := range c.Purposes {
 		if !consent.KnownPurpose(p) {
-			bad("purposes", "%q is no purpose of use that this server knows", p)
+			bad(fmt.Sprintf("purposes[%d]", i), "is no purpose of use that this server knows")
 		}
 	}
 	possible := map[string][]string{ForPatients: {policy.PurposeOwn}, ForClinicians: policy.PurposesOfStaff()}
@@ -137,9 +147,9 @@ func (r Rules) checkKind(c *Client, bad func(field, format string, args ...any))
 	default:
 		bad("kind", "must be public, confidential-symmetric, confidential-asymmetric or backend")
 	}
-	for _, a := range c.Audience {
+	for i, a := range c.Audience {
 		if a != ForPatients && a != ForClinicians && a != ForAdministrators {
-			bad("audience", "%q is not patient, clinician or administrator", a)
+			bad(fmt.Sprintf("audience[%d]", i), "is not patient, clinician or administrator")
 		}
 	}
 }

@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 		"SMART-061: a scope that is not understood":       {func(c *clients.Client) { c.Scopes = "patient/*.sr" }, "scopes:"},
 		"SMART-242: system scopes of an app":              {func(c *clients.Client) { c.Scopes = "system/*.rs" }, "scopes:"},
 		"SMART-062: no purpose":                           {func(c *clients.Client) { c.Purposes = nil }, "purposes: at least one"},
-		"SMART-062: a purpose that is unknown":            {func(c *clients.Client) { c.Purposes = []string{"PATRQT", "FUN"} }, `purposes: "FUN"`},
+		"SMART-062: a purpose that is unknown":            {func(c *clients.Client) { c.Purposes = []string{"PATRQT", "FUN"} }, `purposes[1]: is no purpose`},
 		"SMART-430: no purpose of patients":               {func(c *clients.Client) { c.Purposes = []string{"TREAT"} }, "purposes: none fits the audience patient: needed is PATRQT"},
 		"SMART-430: no purpose of staff":                  {func(c *clients.Client) { c.Audience = append(c.Audience, clients.ForClinicians) }, "purposes: none fits the audience clinician: needed is TREAT or COC"},
 		"SMART-430: a purpose for each audience": {func(c *clients.Client) {
@@ -86,7 +86,7 @@ func TestMistakes(t *testing.T) {
 		"SMART-061: no scope":                             {func(c *clients.Client) { c.Scopes = "" }, "scopes: at least one is required"},
 		"an organisation that is not in the policy":       {func(c *clients.Client) { c.Organisation = "X9" }, "organisation:"},
 		"an origin with a path":                           {func(c *clients.Client) { c.Origins = []string{"https://app.example/"} }, "origins[0]:"},
-		"a right that is unknown":                         {func(c *clients.Client) { c.Rights = []string{"__all"} }, "rights:"},
+		"a right that is unknown":                         {func(c *clients.Client) { c.Rights = []string{"__all"} }, "rights[0]:"},
 		"SMART-057: a launch URL without https":           {func(c *clients.Client) { c.LaunchURLs = []string{"http://app.example/launch"} }, "launchURLs[0]:"},
 		"keys of a client with a secret":                  {func(c *clients.Client) { c.Keys = []byte(`{"keys":[` + ec + `]}`) }, "keys:"},
 		"SMART-056: a backend client with a redirect URI": {func(c *clients.Client) { c.Kind, c.Audience, c.Scopes = clients.Backend, nil, "system/*.rs" }, "redirectURIs:"},

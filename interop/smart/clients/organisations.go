@@ -59,7 +59,7 @@ func (c *Client) ForStaffOf(organisation string) bool {
 
 // approvable returns why an approval is not within the registration; nil if it is.
 func (c *Client) approvable(a OrganisationApproval) error {
-	set, unknown, err := scopes.Parse(a.Scopes, nil)
+	set, _, err := scopes.Parse(a.Scopes, nil)
 	if err != nil {
 		return fmt.Errorf("scopes: %w", err)
 	}
@@ -70,8 +70,8 @@ func (c *Client) approvable(a OrganisationApproval) error {
 	switch {
 	case !c.ForStaffOf(a.Organisation):
 		return errors.New("the client is not for the staff of the organisation")
-	case len(unknown) > 0:
-		return fmt.Errorf("scopes: %.40q is unknown", unknown[0])
+	case unknownScope(a.Scopes) > 0:
+		return fmt.Errorf("scopes: scope %d is none of this server", unknownScope(a.Scopes))
 	case !set.Useful():
 		return errors.New("scopes: at least one scope of resources, or openid, is required")
 	}
@@ -97,10 +97,32 @@ const maxBeyond = 10
 func beyond(set, ceiling consent.Scopes) (out []string) {
 	for _, one := range set {
 		if len(out) < maxBeyond && (one.Level == "system" || !ceiling.Covers(consent.Scopes{one})) {
-			out = append(out, one.String())
+			out = append(out, withoutValue(one))
 		}
 	}
 	return out
+}
+
+// withoutValue writes a scope for an error, without what it is limited to, which may be a value (SMART-481).
+func withoutValue(s consent.Scope) string {
+	before, _, limited := strings.Cut(s.String(), "?")
+	if limited {
+		return before + "?…"
+	}
+	return before
+}
+
+// unknownScope returns the place of the first scope of a string that this server does not know, from 1; 0 for none. An error gives the place,
+// since the scope may be a value (SMART-481).
+func unknownScope(text string) int {
+	n := 0
+	for token := range strings.FieldsSeq(text) {
+		n++
+		if _, unknown, err := scopes.Parse(token, nil); err != nil || len(unknown) > 0 {
+			return n
+		}
+	}
+	return 0
 }
 
 // ShownTo reports whether an administrator of an organisation sees the client: its staff may use the client now, or it has approved it.

@@ -22,6 +22,8 @@ func TestSMART220Names(t *testing.T) {
 	}{
 		"scopes beyond the registration": {"user/Observation.rs user/Observation.cruds user/Condition.rs patient/Condition.r", "TREAT", "user/Observation.cruds, user/Condition.rs", "patient/Condition"},
 		"a scope of systems":             {"patient/*.rs system/*.rs", "TREAT", "system/*.rs", "patient/*.rs"},
+		"SMART-481: an unknown scope":    {"patient/*.rs  9990000018", "TREAT", "scope 2 is none", "9990000018"},
+		"SMART-481: a scope of a value":  {"patient/*.rs user/Condition.rs?category=http://x.example|9990000018", "TREAT", "user/Condition.rs?…", "9990000018"},
 		"another purpose":                {"patient/*.rs", "PATRQT", "TREAT, COC", "PATRQT"},
 		"many scopes":                    {strings.Repeat("user/Condition.rs user/Encounter.rs ", 20), "TREAT", "user/Condition.rs, user/Encounter.rs", "user/Condition.rs, user/Encounter.rs, "},
 	} {

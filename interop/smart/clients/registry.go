@@ -93,10 +93,10 @@ func (r *Registry) Add(ctx context.Context, who string, c Client) (*Client, erro
 // Restorable returns ErrRefused for a client that Restore would refuse whatever is registered, with the reason.
 func (r *Registry) Restorable(c Client) error {
 	if !OfRegistry(c.ID) {
-		return fmt.Errorf("%w: %q is no id of a registry", ErrRefused, c.ID)
+		return fmt.Errorf("%w: the id of a client is none of a registry", ErrRefused)
 	}
 	if err := r.sealAndCheck(&c); err != nil {
-		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
+		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.ID, err)
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (r *Registry) add(ctx context.Context, who, event string, c Client, mistake
 	c.Status, c.Approved, c.Secrets, c.NotBefore, c.KeysSince = Pending, nil, nil, time.Time{}, time.Time{}
 	c.Proposed, c.ByOrganisations = nil, nil
 	if err := errors.Join(mistake, r.sealAndCheck(&c)); err != nil {
-		return nil, fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	with := c
 	c.Proposed = &Proposal{By: who, At: r.Ledger.Now(), With: with}
@@ -136,11 +136,13 @@ func (r *Registry) Import(ctx context.Context, who string, c Client) error {
 	if err := r.Rules.missingEvidence(&c, r.Ledger.Now()); err != nil {
 		if _, err = r.add(ctx, who, "client-import", c, nil); ledger.Changed(err) { // it waits for its evidence and an approval
 			return nil
+		} else if err != nil {
+			return fmt.Errorf("import client %s: %w", c.ID, err)
 		}
-		return err
+		return nil
 	}
 	if err := r.sealAndCheck(&c); err != nil {
-		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.Name, err)
+		return fmt.Errorf("%w: client %s: %w", ErrRefused, c.ID, err)
 	}
 	if c.Status, c.Proposed = Active, nil; len(c.Keys) > 0 {
 		c.KeysSince = r.Ledger.Now()

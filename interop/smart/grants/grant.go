@@ -37,10 +37,12 @@ type Grant struct {
 	Organisation string `json:"organisation,omitempty"`
 	Context      `json:"context,omitzero"`
 	FHIRUser     string `json:"fhirUser,omitempty"` // relative reference
-	Name         string `json:"name,omitempty"`     // of the user, for ID tokens; only with the scope profile
-	Offline      bool   `json:"offline,omitempty"`
-	Online       bool   `json:"online,omitempty"`
-	Texts        string `json:"texts,omitempty"` // version of the texts of the consent page
+	// PractitionerRole is the relative reference of the role of staff that fhirContext has; empty for none.
+	PractitionerRole string `json:"practitionerRole,omitempty"`
+	Name             string `json:"name,omitempty"` // of the user, for ID tokens; only with the scope profile
+	Offline          bool   `json:"offline,omitempty"`
+	Online           bool   `json:"online,omitempty"`
+	Texts            string `json:"texts,omitempty"` // version of the texts of the consent page
 	// Decision is empty where the user decided on a page. Else it is grant/ID for a decision that was repeated without one
 	// (SMART-222), approval/ID where an organisation has approved it (SMART-220), or client/ID of an app for administrators.
 	Decision string    `json:"decision,omitempty"`

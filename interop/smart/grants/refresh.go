@@ -2,9 +2,12 @@ package grants
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
+	"carerecord/consent/audit"
 	"carerecord/interop/smart/ledger"
 	"carerecord/interop/smart/secret"
 	"carerecord/store"
@@ -60,8 +63,8 @@ func (s *Store) reused(ctx context.Context, g *Grant, request, address string) e
 }
 
 // Refresh replaces a refresh token by a new one and issues an access token, in one step (SMART-342).
-// narrower are the scopes of this access token alone; empty for those of the grant. Of concurrent uses one
-// succeeds; the others are reuse, which ends the grant.
+// narrower are the scopes of this access token alone; empty for those of the grant. What g does not name any more of who the user is, is
+// dropped from the grant in the same step. Of concurrent uses one succeeds; the others are reuse, which ends the grant.
 func (s *Store) Refresh(ctx context.Context, v ledger.Value[RefreshToken], g Grant, narrower string, lives Lives, request, address string) (Issued, error) {
 	v.Content.Used = true
 	used, err := v.Change(g.Ends)
@@ -74,11 +77,54 @@ func (s *Store) Refresh(ctx context.Context, v ledger.Value[RefreshToken], g Gra
 	}
 	e := g.Event("token-refresh", request, address)
 	e.Agent.Token = out.TokenID
-	err = s.Ledger.Write(ctx, e, append(writes, used)...)
-	if ledger.Changed(err) {
-		return Issued{}, errors.Join(ErrUsed, s.reused(ctx, &g, request, address))
+	dropped, err := s.dropped(ctx, &g, &e)
+	if err != nil {
+		return Issued{}, err
 	}
-	return out, err
+	err = s.Ledger.Write(ctx, e, append(append(writes, used), dropped...)...)
+	if !ledger.Changed(err) {
+		return out, err
+	}
+	if len(dropped) > 0 { // the grant may have changed, not the token
+		again, err := read[RefreshToken](ctx, s, v.Key)
+		if err != nil {
+			return Issued{}, err
+		}
+		if !again.Content.Used {
+			return s.Refresh(ctx, again, g, narrower, lives, request, address)
+		}
+	}
+	return Issued{}, errors.Join(ErrUsed, s.reused(ctx, &g, request, address))
+}
+
+// dropped returns the write that drops from the stored grant what g does not name any more of who the user is, and says so in the event
+// of the refresh; no write if g names all of it. It returns ErrInactive if the grant has ended.
+func (s *Store) dropped(ctx context.Context, g *Grant, e *ledger.Event) ([]store.StateWrite, error) {
+	v, err := read[Grant](ctx, s, grantPrefix+g.ID)
+	if err == nil && !v.Content.Ended.IsZero() {
+		err = ErrInactive
+	}
+	if err != nil {
+		return nil, err
+	}
+	stored := &v.Content
+	drop := func(field string, from *string) {
+		e.Changed = append(e.Changed, audit.Change{Field: field, Old: json.RawMessage(strconv.Quote(*from))}) // a reference is ASCII
+		*from = ""
+	}
+	if stored.FHIRUser != "" && g.FHIRUser == "" {
+		drop("fhirUser", &stored.FHIRUser)
+		stored.Name = ""
+	}
+	if stored.PractitionerRole != "" && g.PractitionerRole == "" {
+		drop("practitionerRole", &stored.PractitionerRole)
+		stored.FHIR = g.FHIR
+	}
+	if len(e.Changed) == 0 {
+		return nil, nil
+	}
+	w, err := v.Change(stored.Ends.Add(keepExpired))
+	return []store.StateWrite{w}, err
 }
 
 // ClientOfRefresh returns the client of a refresh token, used or not; "" for an unknown one. A public client may

@@ -60,8 +60,12 @@ func (p *Provider) person(subject string) (Person, bool) {
 // page returns the page on which one picks a person.
 func (p *Provider) page(action string, unanswered bool) pages.SamplePeople {
 	page := pages.SamplePeople{Action: action, Kind: pages.PersonStaff, Unanswered: unanswered}
-	if p.cfg.Kind == session.Patient {
+	switch p.cfg.Kind {
+	case session.Patient:
 		page.Kind = pages.PersonPatient
+	case session.Administrator:
+		page.Kind = pages.PersonOffice
+	case session.Staff:
 	}
 	for _, person := range p.cfg.People {
 		page.People = append(page.People, pages.SamplePerson{Value: person.Subject, Name: person.Name, Detail: person.Detail})

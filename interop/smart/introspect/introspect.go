@@ -26,6 +26,10 @@ type Endpoint struct {
 	Grants *grants.Store
 	Issuer string // of ID tokens: the FHIR base
 	Policy *policy.Folder
+	// SessionLives returns nil if the session of a grant that is online lives, and for any other grant; grants.ErrInactive if not, or an error of
+	// the store. Allowed returns nil if the user of a grant may still have tokens (token.Endpoint). Neither notes activity: introspection
+	// is none of the user's (SMART-348).
+	SessionLives, Allowed func(ctx context.Context, g *grants.Grant) error
 	// Calls limits the requests of each caller (SMART-482).
 	Calls *limits.Limit
 }
@@ -73,20 +77,39 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return e.Auth.Refused(ctx, attempt, clientauth.Result{}, err)
 	}
 	attempt.Form = form
-	caller, err := e.caller(ctx, attempt)
-	if err != nil {
+	var a answer
+	serve := func(caller clientauth.Result) (err error) {
+		a, err = e.answer(ctx, form, caller)
 		return err
 	}
-	a, err := e.answer(ctx, form, caller.Client.ID, caller.Client.HasRight(clients.RightIntrospect))
+	if bearer, ok := oauth.Bearer(r.Header); ok {
+		var caller clientauth.Result
+		if caller, err = e.bearer(ctx, form, bearer); err == nil {
+			err = serve(caller)
+		}
+		if err != nil {
+			err = e.Auth.Refused(ctx, attempt, caller, err)
+		}
+	} else {
+		err = e.Auth.Checked(ctx, attempt, serve)
+	}
 	if err != nil {
-		return e.Auth.Refused(ctx, attempt, caller, err)
+		return err
 	}
 	return oauth.WriteJSON(w, http.StatusOK, a)
 }
 
-// answer returns the answer to a caller, who may have the right to ask about tokens of everybody.
-func (e *Endpoint) answer(ctx context.Context, form oauth.Form, caller string, everybody bool) (answer, error) {
-	if !e.Calls.Count(caller) {
+// answer returns the answer to a caller.
+func (e *Endpoint) answer(ctx context.Context, form oauth.Form, by clientauth.Result) (answer, error) {
+	if by.Method == clientauth.None {
+		return answer{}, (&oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidClient, Description: "A public client may not introspect tokens."}).Because("a public client asks")
+	}
+	caller, everybody := by.Client.ID, by.Client.HasRight(clients.RightIntrospect)
+	counted := caller
+	if by.User != nil { // one user's requests block neither another's nor the client's own (SMART-483)
+		counted += " " + by.User.Subject
+	}
+	if !e.Calls.Count(counted) {
 		return answer{}, oauth.TooMany("Too many requests. Try again in a minute.")
 	}
 	if !form.Has("token") {
@@ -99,33 +122,31 @@ func (e *Endpoint) answer(ctx context.Context, form oauth.Form, caller string, e
 	return a, nil
 }
 
-// caller returns the client that asks. Its refusals are counted and recorded.
-func (e *Endpoint) caller(ctx context.Context, attempt clientauth.Attempt) (clientauth.Result, error) {
-	if bearer, ok := oauth.Bearer(attempt.Header); ok {
-		return e.bearer(ctx, attempt, bearer)
-	}
-	result, err := e.Auth.Checked(ctx, attempt)
-	if err == nil && result.Method == clientauth.None {
-		err = e.Auth.Refused(ctx, attempt, result, (&oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidClient, Description: "A public client may not introspect tokens."}).Because("a public client asks"))
-	}
-	return result, err
-}
-
-// bearer returns the client of an access token with the right to introspect.
-func (e *Endpoint) bearer(ctx context.Context, attempt clientauth.Attempt, token string) (clientauth.Result, error) {
+// bearer returns the client of an access token with the right to introspect, whose user, if it has one, still has the role of the token. Of
+// a token without the right, and of one whose user has lost the role, the client is returned beside the refusal.
+func (e *Endpoint) bearer(ctx context.Context, form oauth.Form, token string) (clientauth.Result, error) {
 	refused := &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.InvalidToken, Description: "The token does not permit introspection.",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="carerecord", error="invalid_token"`}}}
+	if form.Has("client_assertion") || form.Has("client_assertion_type") || form.Has("client_secret") {
+		return clientauth.Result{}, clientauth.TwoMethods()
+	}
 	active, err := e.Grants.Resolve(ctx, token)
 	if errors.Is(err, grants.ErrInactive) {
-		return clientauth.Result{}, e.Auth.Refused(ctx, attempt, clientauth.Result{}, refused.Because("a token that is not active"))
+		return clientauth.Result{}, refused.Because("a token that is not active")
 	}
 	if err != nil {
 		return clientauth.Result{}, oauth.Unavailable(err)
 	}
-	caller := clientauth.Result{Client: active.Client, Method: clientauth.Bearer}
+	caller := clientauth.ByToken(&active)
 	granted, err := scopes.Stored(active.ScopeString())
 	if err != nil || !granted.Has(clients.RightIntrospect) || !caller.Client.HasRight(clients.RightIntrospect) {
-		return clientauth.Result{}, e.Auth.Refused(ctx, attempt, caller, refused.Because("a token without the right"))
+		return caller, refused.Because("a token without the right")
+	}
+	switch holds, err := e.holds(ctx, &active.Grant); {
+	case err != nil:
+		return clientauth.Result{}, oauth.Unavailable(err)
+	case !holds:
+		return caller, refused.Because("a token whose user has lost the role or the session")
 	}
 	return caller, nil
 }
@@ -135,7 +156,10 @@ func (e *Endpoint) bearer(ctx context.Context, attempt clientauth.Attempt, token
 func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, string, error) {
 	if secret.RefreshToken.Is(value) {
 		g, ends, err := e.Grants.DescribeRefresh(ctx, value)
-		if err != nil || g.Client != caller || !e.hasUser(&g) {
+		if err != nil || g.Client != caller {
+			return answer{}, "", storeError(err)
+		}
+		if err := e.Allowed(ctx, &g); err != nil {
 			return answer{}, "", storeError(err)
 		}
 		return answer{Active: true, Scope: g.Scopes, ClientID: g.Client, Expires: ends.Unix()}, g.Client, nil
@@ -145,8 +169,8 @@ func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, 
 		return answer{}, "", storeError(err)
 	}
 	g := &active.Grant
-	if !e.hasUser(g) {
-		return answer{}, "", nil
+	if holds, err := e.holds(ctx, g); err != nil || !holds {
+		return answer{}, "", storeError(err)
 	}
 	a := answer{Active: true, Scope: active.ScopeString(), ClientID: g.Client, Expires: active.Ends.Unix(), Issued: active.Made.Unix(), Type: "Bearer", Audience: e.Issuer,
 		Context:    token.ContextOf(g),
@@ -164,14 +188,17 @@ func (e *Endpoint) describe(ctx context.Context, value, caller string) (answer, 
 	return a, g.Client, nil
 }
 
-// hasUser reports whether the user of a grant still has the role of the grant: the record refuses the token if not (SMART-205). A grant
-// without a user needs none.
-func (e *Endpoint) hasUser(g *grants.Grant) bool {
+// holds reports whether the user of a grant still has the role of the grant, as the record asks (SMART-205), and, of a grant that is
+// online, the session (SMART-348). A grant without a user needs neither.
+func (e *Endpoint) holds(ctx context.Context, g *grants.Grant) (bool, error) {
 	if g.User == "" {
-		return true
+		return true, nil
 	}
-	_, err := resource.PersonOf(e.Policy, g)
-	return err == nil
+	if _, err := resource.PersonOf(e.Policy, g); err != nil {
+		return false, nil
+	}
+	err := e.SessionLives(ctx, g)
+	return err == nil, storeError(err)
 }
 
 // The code systems of purposes and of job roles.

@@ -2,13 +2,14 @@ package launch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"carerecord/consent/audit"
 	"carerecord/fhir"
@@ -28,8 +29,8 @@ type Endpoint struct {
 	Grants *grants.Store
 	// Auth counts and records what is refused.
 	Auth *clientauth.Authenticator
-	// Failures limits the refused launches of each launcher, so that none tries which patients exist (SMART-482). Over the limit every
-	// launch is refused.
+	// Failures limits the refused launches of each launcher, and with them its launches in progress, so that none tries which patients
+	// exist (SMART-482). Over the limit every launch is refused.
 	Failures     *limits.Limit
 	Base         string // the FHIR base, for iss
 	Address      func(*http.Request) string
@@ -46,18 +47,18 @@ var ErrInconsistent = errors.New("the launch is not consistent")
 
 // announcement is the body of a request.
 type announcement struct {
-	ClientID  string          `json:"client_id"`
-	LaunchURL string          `json:"launch_url,omitempty"` // one of the client's; may be empty if it has one
-	User      string          `json:"user"`
-	Patient   string          `json:"patient,omitempty"`
-	NHSNumber string          `json:"nhs_number,omitempty"` // in place of patient
-	Encounter string          `json:"encounter,omitempty"`
-	FHIR      json.RawMessage `json:"fhirContext,omitempty"`
-	Banner    *bool           `json:"need_patient_banner,omitempty"`
-	Intent    string          `json:"intent,omitempty"`
-	Tenant    string          `json:"tenant,omitempty"`
-	Purpose   string          `json:"purpose,omitempty"`   // of use: one code
-	Style     string          `json:"style_url,omitempty"` // on a web origin of the launcher (SMART-131)
+	ClientID  string         `json:"client_id"`
+	LaunchURL string         `json:"launch_url,omitempty"` // one of the client's; may be empty if it has one
+	User      string         `json:"user"`
+	Patient   string         `json:"patient,omitempty"`
+	NHSNumber string         `json:"nhs_number,omitempty"` // in place of patient
+	Encounter string         `json:"encounter,omitempty"`
+	FHIR      jsontext.Value `json:"fhirContext,omitempty"`
+	Banner    *bool          `json:"need_patient_banner,omitempty"`
+	Intent    string         `json:"intent,omitempty"`
+	Tenant    string         `json:"tenant,omitempty"`
+	Purpose   string         `json:"purpose,omitempty"`   // of use: one code
+	Style     string         `json:"style_url,omitempty"` // on a web origin of the launcher (SMART-131)
 }
 
 // Serve answers POST /oauth/launch. What is refused is counted and recorded (SMART-482, 494).
@@ -65,13 +66,13 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	attempt := clientauth.Attempt{Request: r, ID: w.Header().Get("X-Request-Id"), Event: "launch-refused"}
 	launcher, err := e.launcher(ctx, r)
-	if err == nil && e.Failures.Exceeded(launcher.Client.ID) {
+	if err == nil && !e.Failures.Count(launcher.Client.ID) { // before the record is read, so that launches at the same time are not more
 		return e.Auth.Refused(ctx, attempt, launcher, oauth.TooMany("Too many refused launches. Try again in a minute."))
 	}
 	var made map[string]string
 	if err == nil {
-		if made, err = e.announce(ctx, w, &attempt, launcher.Client); err != nil && oauth.AsError(err).Status < http.StatusInternalServerError {
-			e.Failures.Count(launcher.Client.ID)
+		if made, err = e.announce(ctx, w, &attempt, launcher.Client); err == nil || oauth.AsError(err).Status >= http.StatusInternalServerError {
+			e.Failures.Return(launcher.Client.ID)
 		}
 	}
 	if err != nil {
@@ -96,8 +97,8 @@ func (e *Endpoint) announce(ctx context.Context, w http.ResponseWriter, attempt 
 		return nil, oauth.Refuse(oauth.InvalidRequest, "style_url must be an https address on a registered web origin of the launcher, of at most 2000 characters.")
 	}
 	client, err := e.Grants.Clients.Serving(ctx, a.ClientID)
-	if errors.Is(err, clients.ErrUnknown) {
-		return nil, inconsistent("an unknown client")
+	if errors.Is(err, clients.ErrUnknown) || err == nil && !client.ForStaffOf(launcher.Organisation) {
+		return nil, inconsistent("a client that is unknown, or not for the staff of the organisation")
 	}
 	if err != nil {
 		return nil, oauth.Unavailable(err)
@@ -107,7 +108,7 @@ func (e *Endpoint) announce(ctx context.Context, w http.ResponseWriter, attempt 
 	if err != nil {
 		return nil, err
 	}
-	named, err := readContext(a.FHIR)
+	named, err := readContext([]byte(a.FHIR))
 	if err != nil {
 		return nil, err
 	}
@@ -132,21 +133,26 @@ func (e *Endpoint) announce(ctx context.Context, w http.ResponseWriter, attempt 
 	return map[string]string{"launch": handle, "url": link}, nil
 }
 
-// readAnnouncement reads the body of a request. The error names the member that is wrong.
+// readAnnouncement reads the body of a request: one JSON object, with each member once and spelt as it is named. The error names the member
+// that is wrong.
 func readAnnouncement(w http.ResponseWriter, r *http.Request) (a announcement, err error) {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, oauth.MaxBody))
-	dec.DisallowUnknownFields()
-	err = dec.Decode(&a)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, oauth.MaxBody))
+	if err == nil {
+		err = json.Unmarshal(body, &a, json.RejectUnknownMembers(true))
+	}
 	if err == nil {
 		return a, nil
 	}
-	var wrong *json.UnmarshalTypeError
+	var wrong *json.SemanticError
+	var syntax *jsontext.SyntacticError
 	text := "The body must be a JSON object with client_id and user."
-	if quoted, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
-		name, _ := strconv.Unquote(quoted) // "" for what is none
-		text = "There is no " + memberName(name) + "."
-	} else if errors.As(err, &wrong) && wrong.Field != "" {
-		text = "The " + memberName(wrong.Field) + " has the wrong type."
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
+		text = "The " + memberName(syntax.JSONPointer.LastToken()) + " comes twice."
+	case errors.Is(err, json.ErrUnknownName) && errors.As(err, &wrong):
+		text = "There is no " + memberName(wrong.JSONPointer.LastToken()) + "."
+	case errors.As(err, &wrong) && wrong.JSONPointer != "":
+		text = "The " + memberName(wrong.JSONPointer.LastToken()) + " has the wrong type."
 	}
 	return a, oauth.Refuse(oauth.InvalidRequest, text)
 }
@@ -216,7 +222,7 @@ func (e *Endpoint) launcher(ctx context.Context, r *http.Request) (clientauth.Re
 	if err != nil {
 		return clientauth.Result{}, err
 	}
-	launcher := clientauth.Result{Client: active.Client, Method: clientauth.Bearer}
+	launcher := clientauth.ByToken(&active)
 	if !granted.Has(clients.RightLaunch) || !active.Client.HasRight(clients.RightLaunch) || active.Grant.User != "" {
 		return launcher, refused.Because("a token without the right")
 	}

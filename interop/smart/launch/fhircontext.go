@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
+	"carerecord/fhir/r4"
 	"carerecord/interop/smart/oauth"
 )
 
@@ -73,10 +75,24 @@ func WithReference(context json.RawMessage, reference string) (json.RawMessage, 
 	return json.Marshal(append(list, contextObject{Reference: reference}))
 }
 
+// WithoutReference returns a stored fhirContext without the objects that name a relative reference in no role; nil for an empty one.
+func WithoutReference(context json.RawMessage, reference string) (json.RawMessage, error) {
+	var list []contextObject
+	if err := json.Unmarshal(context, &list); err != nil {
+		return nil, fmt.Errorf("read a stored fhirContext: %w", err)
+	}
+	list = slices.DeleteFunc(list, func(one contextObject) bool { return one.Reference == reference && one.Role == nil })
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(list)
+}
+
 // mistake says what is wrong with an object; empty for nothing.
 func (one contextObject) mistake() string {
 	typ, _, _ := strings.Cut(one.Reference, "/")
 	none := one.Identifier == nil || bytes.Equal(one.Identifier, []byte("null"))
+	ofLaunch := one.Role == nil || *one.Role == "launch"
 	switch {
 	case one.Reference == "" && one.Canonical == "" && none:
 		return "needs a reference, a canonical or an identifier in each object."
@@ -84,10 +100,40 @@ func (one contextObject) mistake() string {
 		return "needs a type beside a canonical or an identifier."
 	case strings.Contains(one.Reference, "://"):
 		return "has relative references alone."
-	case one.Role != nil && *one.Role == "":
-		return "has an empty role."
-	case (typ == "Patient" || typ == "Encounter") && (one.Role == nil || *one.Role == "launch"):
+	case one.Type != "" && !r4.IsResource(one.Type), one.Reference != "" && one.Type != "" && one.Type != typ:
+		return "has a type that is none, or not that of the reference."
+	case !none && !isIdentifier(one.Identifier):
+		return "has an identifier without a system and a value."
+	case one.Canonical != "" && !isAbsolute(one.Canonical):
+		return "has a canonical that is no absolute address."
+	case one.Role != nil && *one.Role != "launch" && !isAbsolute(*one.Role):
+		return "has a role that is neither launch nor an absolute URI."
+	case ofLaunch && (lists(typ) || lists(one.Type)):
 		return "names the patient and the encounter of the launch in patient and encounter."
 	}
 	return ""
+}
+
+// lists reports whether the token response has a member of its own for a type (SMART-374).
+func lists(typ string) bool { return typ == "Patient" || typ == "Encounter" }
+
+// isAbsolute reports whether a text is an absolute URI.
+func isAbsolute(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.IsAbs() && (u.Host != "" || u.Opaque != "")
+}
+
+// isIdentifier reports whether a value is an Identifier with a system and a value, and nothing that says another person: no assigner.
+func isIdentifier(raw json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	var one struct{ System, Value string }
+	if json.Unmarshal(raw, &members) != nil || json.Unmarshal(raw, &one) != nil {
+		return false
+	}
+	for name := range members {
+		if !slices.Contains([]string{"system", "value", "use", "type", "period"}, name) {
+			return false
+		}
+	}
+	return isAbsolute(one.System) && one.Value != ""
 }

@@ -40,13 +40,6 @@ func New(perMinute int, clock func() time.Time) *Limit {
 	return &Limit{perMinute: perMinute, clock: clock, buckets: buckets}
 }
 
-// Exceeded reports whether a name has used up its events. It counts nothing.
-func (l *Limit) Exceeded(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.perMinute > 0 && l.bucket(name).left < 1
-}
-
 // Count counts an event of a name, and reports whether it is still within the limit.
 func (l *Limit) Count(name string) bool {
 	l.mu.Lock()
@@ -60,6 +53,18 @@ func (l *Limit) Count(name string) bool {
 	}
 	b.left--
 	return true
+}
+
+// Return gives back an event that Count counted: it turned out to be none. Whoever counts failures counts each request before it runs and
+// returns those that do not fail, so that requests at the same time are not more than the limit.
+func (l *Limit) Return(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.perMinute == 0 {
+		return
+	}
+	b := l.bucket(name)
+	b.left = min(float64(l.perMinute), b.left+1)
 }
 
 // bucket returns the bucket of a name as of now. The mutex must be held.

@@ -27,6 +27,9 @@ import (
 type Record struct {
 	Guard    *consent.Guard
 	Verifier *resource.Verifier
+	// Closed returns why nothing of the record may be shown now, such as a restore that nobody has confirmed, as store.ErrUnavailable; nil
+	// where it may. A nil Closed is always open.
+	Closed func() error
 }
 
 // User is who reads, and with which client.
@@ -46,6 +49,11 @@ type Patient struct {
 
 // principal returns the Principal of the user, for reads.
 func (r *Record) principal(ctx context.Context, u User) (consent.Principal, error) {
+	if r.Closed != nil {
+		if err := r.Closed(); err != nil {
+			return consent.Principal{}, err
+		}
+	}
 	g := grants.Grant{User: u.Person.User, Client: u.Client.ID, Organisation: u.Person.Organisation, Role: u.Person.Role, Purpose: u.Purpose,
 		Scopes: "user/*.rs"}
 	return r.Verifier.Principal(ctx, &grants.Active{Grant: g, Client: u.Client}, "")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -47,11 +48,26 @@ func (r *Record) Self(ctx context.Context, u User, own Patient) (Self, error) {
 	return Self{found.Ref.String(), nameOf(gjson.GetBytes(found.Body, "name"))}, nil
 }
 
+// Is reports whether a resource, by relative reference, is the user: that of Self, and for a patient any Patient of the same person that the
+// patient may see. The error is that of Self.
+func (r *Record) Is(ctx context.Context, u User, ref string) (bool, error) {
+	if u.Person.Kind != policy.KindPatient {
+		self, err := r.Self(ctx, u, Patient{})
+		return err == nil && self.Ref == ref, err
+	}
+	own, err := r.Own(ctx, u)
+	if err != nil || own.ID == "" {
+		return false, err
+	}
+	now, err := r.PatientOf(ctx, u, strings.TrimPrefix(ref, "Patient/"), own.Key)
+	return err == nil && "Patient/"+now == ref, err
+}
+
 // Practitioner returns the Practitioner of a member of staff; the zero Doc for none that the user may see, ErrSeveral for several. That
 // of the organisation for which the user acts is the user; without one, that of another organisation for which the same person works.
-// No other organisation says who somebody is (SMART-441).
+// No other organisation says who somebody is, nor one that has not signed the agreement (SMART-204, 441).
 func (r *Record) Practitioner(ctx context.Context, u User) (Found, error) {
-	found, err := r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, u.Person.Organisation)
+	found, err := r.OwnPractitioner(ctx, u)
 	if err != nil || found.Version != 0 {
 		return found, err
 	}
@@ -60,6 +76,11 @@ func (r *Record) Practitioner(ctx context.Context, u User) (Found, error) {
 		return Found{}, nil
 	}
 	return r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, others...)
+}
+
+// OwnPractitioner is Practitioner of the organisation for which the user acts alone.
+func (r *Record) OwnPractitioner(ctx context.Context, u User) (Found, error) {
+	return r.one(ctx, u, "Practitioner", SDSUserID, u.Person.Subject, u.Person.Organisation)
 }
 
 // employers returns the other organisations in which the user has a role.
@@ -138,6 +159,7 @@ type Found struct {
 func (f Found) Is() bool { return f.Version != 0 && !f.Inactive }
 
 // one returns the resource of a type with an identifier that some organisations keep and that the user sees: the zero Found for none,
+// and where none of them has signed the agreement (SMART-204),
 // ErrSeveral for several in use. One that is not in use is found only where no other is.
 func (r *Record) one(ctx context.Context, u User, typ, system, value string, organisations ...string) (found Found, err error) {
 	where, err := r.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
@@ -146,7 +168,12 @@ func (r *Record) one(ctx context.Context, u User, typ, system, value string, org
 	}
 	var from store.Or
 	for _, o := range organisations {
-		from = append(from, store.Eq{Key: index.SourceKey(o)})
+		if r.Verifier.Policy.Signed(o) {
+			from = append(from, store.Eq{Key: index.SourceKey(o)})
+		}
+	}
+	if len(from) == 0 {
+		return Found{}, nil
 	}
 	n := 0
 	err = r.read(ctx, u, typ, consent.PermitSearch, consent.NamedPatient{}, func(v *consent.View) error {

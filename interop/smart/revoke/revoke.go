@@ -30,16 +30,18 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) error {
 		return e.Auth.Refused(ctx, attempt, clientauth.Result{}, err)
 	}
 	attempt.Form = form
-	result, err := e.Auth.Checked(ctx, attempt)
-	if err != nil {
-		return err
-	}
+	client := ""
+	err = e.Auth.Checked(ctx, attempt, func(result clientauth.Result) error {
+		client = result.Client.ID
+		return e.revoke(r, form, client, attempt.ID)
+	})
 	status := http.StatusOK
-	if err = e.revoke(r, form, result.Client.ID, attempt.ID); err != nil {
-		err = e.Auth.Refused(ctx, attempt, result, err)
+	if err != nil {
 		status = oauth.AsError(err).Status
 	}
-	e.CORS.Keep(w.Header(), r, result.Client.ID, status)
+	if client != "" {
+		e.CORS.Keep(w.Header(), r, client, status)
+	}
 	if err != nil {
 		return err
 	}

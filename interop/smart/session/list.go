@@ -56,6 +56,12 @@ func (s *Sessions) Use(ctx context.Context, u User, id string) (*Session, error)
 	return s.session(rec, named.Binding), nil
 }
 
+// Lives returns nil if a session that is named by its user and ID has not ended, and ErrNone if it has. It notes no activity.
+func (s *Sessions) Lives(ctx context.Context, u User, id string) error {
+	_, err := s.named(ctx, u, id)
+	return err
+}
+
 // End ends one session of a user by its ID. It returns ErrNone if the user has no live session of this ID, also if
 // another user has.
 func (s *Sessions) End(ctx context.Context, u User, id string) error {

@@ -16,7 +16,7 @@ import (
 
 // Callback receives the answer of an issuer at CallbackPath: it finds the sign-in that this browser started, exchanges the
 // code, verifies the identity, calls Config.Verified, and sends the browser to the continuation of the transaction (303).
-// The error is an *Error, a *pages.Failure for a request that is no answer, an error of State, or that of Verified; then
+// The error is an *Error, a *pages.Failure for another method or an unknown issuer, an error of State, or that of Verified; then
 // nothing is written.
 func (u *Upstream) Callback(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
@@ -29,7 +29,7 @@ func (u *Upstream) Callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer, err := readAnswer(r.URL)
 	if err != nil {
-		return pages.Fail(pages.BadRequest, err)
+		return &Error{Reason: Unreadable, Issuer: name, Err: err}
 	}
 	l, err := u.take(r, name, answer.state)
 	if err != nil {
@@ -53,7 +53,7 @@ func (u *Upstream) Callback(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answer is the authorization response of an issuer (RFC 6749 section 4.1.2, RFC 9207).
-type answer struct{ state, code, issuer, err, description string }
+type answer struct{ state, code, issuer, err string }
 
 // readAnswer reads the query. A repeated parameter is an error.
 func readAnswer(u *url.URL) (answer, error) {
@@ -61,12 +61,12 @@ func readAnswer(u *url.URL) (answer, error) {
 	if err != nil {
 		return answer{}, errors.New("the query of an answer cannot be read")
 	}
-	for name, values := range query {
+	for _, values := range query {
 		if len(values) != 1 {
-			return answer{}, fmt.Errorf("an answer repeats a parameter: %q", printable(name))
+			return answer{}, errors.New("an answer repeats a parameter") // the log has nothing of a query (SMART-495)
 		}
 	}
-	return answer{query.Get("state"), query.Get("code"), query.Get("iss"), query.Get("error"), query.Get("error_description")}, nil
+	return answer{query.Get("state"), query.Get("code"), query.Get("iss"), query.Get("error")}, nil
 }
 
 // take returns the sign-in that waits for a state and ends the wait. A state that is unknown, used or of another browser

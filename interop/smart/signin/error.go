@@ -12,6 +12,7 @@ type Reason string
 // The reasons. Each is for a page and the audit; the cause is for the log.
 const (
 	UnknownAnswer Reason = "unknown-answer" // no sign-in of this browser awaits this answer: another browser, a replay, or too late
+	Unreadable    Reason = "unreadable"     // the query is not one of an answer
 	WrongIssuer   Reason = "wrong-issuer"   // the answer is of another issuer than the sign-in was started at
 	Refused       Reason = "refused"        // the issuer refused, or the person stopped
 	Invalid       Reason = "invalid"        // the answer or the ID token failed a check
@@ -42,6 +43,8 @@ func (e *Error) Unwrap() []error {
 	switch e.Reason {
 	case UnknownAnswer, WrongIssuer:
 		page.Kind, page.Retry = pages.OtherBrowser, ""
+	case Unreadable:
+		page.Kind, page.Retry = pages.BadRequest, ""
 	case Down:
 		page.Kind = pages.ProviderDown
 	case Refused, Invalid, TooWeak:

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"carerecord/interop/smart/oauth"
 )
 
 // identify exchanges the code of an answer and verifies what the issuer returns. Tokens of the issuer are in memory only
@@ -27,7 +30,7 @@ func (u *Upstream) identify(r *http.Request, i *issuer, l leg, a answer) (*Ident
 		if a.err == "server_error" || a.err == "temporarily_unavailable" {
 			reason = Down
 		}
-		return nil, u.failed(reason, l, fmt.Errorf("the issuer answers %q: %q", printable(a.err), printable(a.description)))
+		return nil, u.failed(reason, l, fmt.Errorf("the issuer answers %s", codeOf(a.err)))
 	}
 	if a.code == "" {
 		return nil, u.failed(Invalid, l, errors.New("the answer has neither a code nor an error"))
@@ -106,6 +109,14 @@ func withoutBody(err error) error {
 		return errors.New("the discovery document names another issuer")
 	}
 	return errors.New("the answer cannot be read")
+}
+
+// codeOf names the error code of an answer in the log: one of the standards, since anything else of a query may be a value (SMART-495).
+func codeOf(text string) string {
+	if !slices.Contains(oauth.Codes(), text) {
+		return "an error that no standard has"
+	}
+	return text
 }
 
 // printable returns the start of a text from outside, in printable ASCII letters, for a log.

@@ -77,7 +77,7 @@ func (u *Upstream) readLogout(r *http.Request) (logoutToken, error) {
 		return logoutToken{}, keys.err
 	}
 	if err != nil {
-		return logoutToken{}, fmt.Errorf("%w: %q", ErrLogout, printable(err.Error()))
+		return logoutToken{}, fmt.Errorf("%w: %s", ErrLogout, whyUnverified(err))
 	}
 	var c struct {
 		Issuer  string                     `json:"iss"`

@@ -173,14 +173,20 @@ func TestNothingIsKept(t *testing.T) {
 	}
 }
 
-// TestUpstreamTexts: error texts of an issuer are in the error for the log, in printable letters, and on no page (SMART-168).
+// TestUpstreamTexts: of an error that an issuer sends in a query the log has the code, if the standards have it, and no page has anything
+// (SMART-168, 495).
 func TestUpstreamTexts(t *testing.T) {
 	w := newWorld(t)
 	j, request := w.start(signin.Request{Kind: session.Patient})
 	_, err := w.call(j, "patients", url.Values{"state": {request.Get("state")}, "error": {"access_denied"}, "error_description": {"<b>halt\r\n\u202e"}})
 	wantReason(t, err, signin.Refused, pages.SignInRefused)
-	if !strings.Contains(err.Error(), "<b>halt") || strings.ContainsAny(err.Error(), "\r\n\u202e") {
-		t.Errorf("the error for the log is %q", err)
+	if !strings.Contains(err.Error(), "the issuer answers access_denied") || strings.Contains(err.Error(), "halt") {
+		t.Errorf("SMART-495: the error for the log is %q", err)
+	}
+	other, request := w.start(signin.Request{Kind: session.Patient})
+	_, unknown := w.call(other, "patients", url.Values{"state": {request.Get("state")}, "error": {"halt"}})
+	if wantReason(t, unknown, signin.Refused, pages.SignInRefused); strings.Contains(unknown.Error(), "halt") {
+		t.Errorf("SMART-495: the error for the log is %q", unknown)
 	}
 	p, err2 := pages.New(pages.Config{Origin: origin, Digests: w.digests, Browser: w.sessions.Browser, Reference: func(*http.Request) string { return "R" }})
 	if err2 != nil {

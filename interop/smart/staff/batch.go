@@ -30,18 +30,56 @@ type batch struct {
 	changes   []consent.Change
 	targets   []map[string]any
 	renames   bool // it changes the name of a Practitioner, and makes nothing
+	again     bool // an earlier one had a conflict
 	err       error
+}
+
+// own returns the predicate of the resources of the organisation with an identifier, and that of the identifier alone.
+func (b *batch) own(typ, system, value string) (own, where store.Pred, err error) {
+	where, err = b.directory.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
+	if err != nil {
+		return nil, nil, fmt.Errorf("find a %s: %w", typ, err)
+	}
+	return store.And{where, store.Eq{Key: index.SourceKey(b.acting.Organisation)}}, where, nil
+}
+
+// there returns the id of a resource of the organisation with an identifier; "" for none. It is asked if the person has not exactly one, and
+// looks only after a conflict: the condition of add counts what the person does not see, so no batch can be stored while there is one.
+func (b *batch) there(ctx context.Context, typ, system, value string) (id string, err error) {
+	if !b.again {
+		return "", nil
+	}
+	own, _, err := b.own(typ, system, value)
+	if err != nil {
+		return "", err
+	}
+	p, err := b.principal()
+	if err != nil {
+		return "", err
+	}
+	err = b.directory.Guard.Read(ctx, p, consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch}, func(v *consent.View) error {
+		id = ""
+		for found, err := range v.Scan(ctx, store.Query{Type: typ, Where: own}) {
+			if err != nil {
+				return err
+			}
+			id = found.Ref.ID
+			break
+		}
+		return nil
+	})
+	return id, err
 }
 
 // add creates a resource with an identifier that nothing of the organisation may have yet, and returns its id.
 func (b *batch) add(typ, system, value string, body map[string]any) string {
 	ch := b.create(typ, body)
-	where, err := b.directory.Guard.Index().Predicate(index.Query{Type: typ, Name: "identifier", Values: []string{system + "|" + index.Escape(value)}})
+	own, where, err := b.own(typ, system, value)
 	if err != nil {
-		b.err = cmp.Or(b.err, fmt.Errorf("find a %s: %w", typ, err))
+		b.err = cmp.Or(b.err, err)
 		return ""
 	}
-	ch.Absent = store.And{where, store.Eq{Key: index.SourceKey(b.acting.Organisation)}}
+	ch.Absent = own
 	eq, ok := where.(store.Eq)
 	if !ok || !eq.Key.Driving() { // without a claim two sign-ins at once would make two
 		b.err = cmp.Or(b.err, fmt.Errorf("a %s is not found by its identifier", typ))
@@ -133,9 +171,10 @@ func (b *batch) commit(ctx context.Context, state func() (store.StateWrite, erro
 	})
 }
 
-// principal is the writer: a source system of the organisation that writes the directory of staff and nothing else.
+// principal is the writer: a source system of the organisation that writes the directory of staff and nothing else. It may search what it
+// creates: a conditional create (Change.Absent) compares with nothing else.
 func (b *batch) principal() (consent.Principal, error) {
-	scopes, err := consent.ParseScopes("system/Practitioner.cru system/PractitionerRole.c system/Provenance.c", r4.IsResource)
+	scopes, err := consent.ParseScopes("system/Practitioner.crus system/PractitionerRole.cs system/Provenance.c", r4.IsResource)
 	return consent.Principal{Kind: consent.SourceSystem, Subject: writer, Client: writer, ClientClass: "backend", Organisation: b.acting.Organisation, Purpose: policy.PurposeTreatment,
 		ClientPurposes: []string{policy.PurposeTreatment}, Scopes: scopes, Flow: consent.FlowIngest, Address: b.in.Address, At: b.directory.Clock().UTC()}, err
 }

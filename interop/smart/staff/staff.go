@@ -42,13 +42,27 @@ type SignIn struct {
 	Address string
 }
 
-// known is what the record has, or had, of an identity. What was there once is never made again (SMART-442).
+// known is what the record has, or had, of an identity.
 type known struct {
+	At map[string]entry `json:"at,omitempty"` // by the ODS code of the source
+}
+
+// entry is what an organisation has, or had, of an identity. What was there once is never made again (SMART-442).
+type entry struct {
 	Practitioner string            `json:"practitioner,omitempty"` // id
-	Organisation string            `json:"organisation,omitempty"` // its source, ODS code
 	Made         bool              `json:"made,omitempty"`         // it was made here, with the name
 	Name         string            `json:"name,omitempty"`
 	Roles        map[string]string `json:"roles,omitempty"` // ids of PractitionerRoles by role profile id
+}
+
+// with returns what is known with another entry of an organisation.
+func (k known) with(organisation string, e entry) known {
+	at := maps.Clone(k.At)
+	if at == nil {
+		at = map[string]entry{}
+	}
+	at[organisation] = e
+	return known{At: at}
 }
 
 // prefix begins the State keys of what is known.
@@ -61,13 +75,13 @@ const attempts = 5
 // again. It never gives the person more than the resources give to everybody who sees them.
 func (d *Directory) SignedIn(ctx context.Context, in SignIn) error {
 	in.Name = plain(in.Name)
-	err := d.retry(ctx, func() error { return d.rename(ctx, in) })
+	err := d.renameAll(ctx, in)
 	for _, role := range in.Person.AllRoles() {
 		acting, ok := in.Person.As(role)
 		if !ok || !d.Policy.Signed(role.Organisation) {
 			continue
 		}
-		err = errors.Join(err, d.retry(ctx, func() error { return d.ensure(ctx, in, acting) }))
+		err = errors.Join(err, d.retry(ctx, func(again bool) error { return d.ensure(ctx, in, acting, again) }))
 	}
 	return err
 }
@@ -92,9 +106,10 @@ func plain(name string) string {
 	return name
 }
 
-func (d *Directory) retry(ctx context.Context, f func() error) (err error) {
-	for range attempts {
-		if err = f(); !errors.Is(err, store.ErrConflict) || ctx.Err() != nil {
+// retry calls f until no other commit was faster. f is told whether one was.
+func (d *Directory) retry(ctx context.Context, f func(again bool) error) (err error) {
+	for i := range attempts {
+		if err = f(i > 0); !errors.Is(err, store.ErrConflict) || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -114,18 +129,20 @@ func (d *Directory) read(ctx context.Context, u session.User) (known, func(known
 	return v.Content, func(k known) (store.StateWrite, error) { v.Content = k; return v.Change(time.Time{}) }, err
 }
 
-// ensure makes the resources that a person lacks in one role, and remembers those that are there.
-func (d *Directory) ensure(ctx context.Context, in SignIn, acting policy.Person) error {
+// ensure makes the resources that a person lacks in one role at its organisation, and remembers those that are there. It is called again
+// after a conflict: then what would be made is also looked for as the organisation, which may have what the person does not see.
+func (d *Directory) ensure(ctx context.Context, in SignIn, acting policy.Person, again bool) error {
 	purposes := slices.DeleteFunc(policy.PurposesOfStaff(), func(purpose string) bool { return !d.Policy.PermitsPurpose(acting, purpose) })
 	if len(purposes) == 0 {
 		return nil
 	}
-	before, write, err := d.read(ctx, in.User)
+	all, write, err := d.read(ctx, in.User)
 	if err != nil {
 		return err
 	}
 	u := record.User{Person: acting, Client: &clients.Client{ID: writer, Kind: clients.Symmetric, Purposes: purposes}, Purpose: purposes[0]}
-	b := batch{directory: d, in: in, acting: acting}
+	b := batch{directory: d, in: in, acting: acting, again: again}
+	before := all.At[acting.Organisation]
 	now := before
 	now.Roles = maps.Clone(before.Roles)
 	self, err := d.practitioner(ctx, u, &b, &now)
@@ -133,12 +150,13 @@ func (d *Directory) ensure(ctx context.Context, in SignIn, acting policy.Person)
 		err = d.roleOf(ctx, u, &b, &now, self)
 	}
 	if err != nil || maps.Equal(now.Roles, before.Roles) && now.Practitioner == before.Practitioner {
-		return ignoreSeveral(err)
+		return err
 	}
+	all = all.with(acting.Organisation, now)
 	if b.err == nil && len(b.changes) == 0 {
-		return d.remember(ctx, now, write)
+		return d.remember(ctx, all, write)
 	}
-	return b.commit(ctx, func() (store.StateWrite, error) { return write(now) })
+	return b.commit(ctx, func() (store.StateWrite, error) { return write(all) })
 }
 
 // remember stores what is known, where nothing is to be made.
@@ -157,72 +175,88 @@ func (d *Directory) remember(ctx context.Context, now known, write func(known) (
 	return err
 }
 
-// ignoreSeveral returns nil for record.ErrSeveral: nobody is picked of several, and nothing is made.
-func ignoreSeveral(err error) error {
-	if errors.Is(err, record.ErrSeveral) {
-		return nil
-	}
-	return err
-}
-
-// practitioner returns the reference of the Practitioner of a person, which it makes if there never was one at an organisation of the
-// person; "" for none.
-func (d *Directory) practitioner(ctx context.Context, u record.User, b *batch, now *known) (string, error) {
-	found, err := d.Record.Practitioner(ctx, u)
+// practitioner returns the reference of the Practitioner that is a person at the organisation, in use; "" for none. It makes one if there
+// never was any.
+func (d *Directory) practitioner(ctx context.Context, u record.User, b *batch, now *entry) (string, error) {
+	found, err := d.Record.OwnPractitioner(ctx, u)
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, record.ErrSeveral): // several keep another one from being made
 		return "", err
 	case found.Version != 0:
 		if found.Ref.ID != now.Practitioner {
-			now.Practitioner, now.Organisation, now.Made, now.Name = found.Ref.ID, found.Source, false, ""
+			now.Practitioner, now.Made, now.Name = found.Ref.ID, false, ""
 		}
 		if found.Inactive {
 			return "", nil
 		}
 		return found.Ref.String(), nil
-	case now.Practitioner != "" && slices.ContainsFunc(b.in.Person.AllRoles(), func(r policy.RoleAt) bool { return r.Organisation == now.Organisation }):
-		return "", nil // its source has removed it
+	case now.Practitioner != "": // its source has removed it
+		return "", nil
+	default:
+		there, err := b.there(ctx, "Practitioner", record.SDSUserID, u.Person.Subject)
+		if err != nil || there != "" {
+			now.Practitioner = there
+			return "", err
+		}
 	}
 	id := b.add(practitioner(b.in))
-	now.Practitioner, now.Organisation, now.Made, now.Name = id, u.Person.Organisation, true, b.in.Name
+	now.Practitioner, now.Made, now.Name = id, true, b.in.Name
 	return "Practitioner/" + id, nil
 }
 
 // roleOf makes the PractitionerRole of a role with a role profile id, if there never was one.
-func (d *Directory) roleOf(ctx context.Context, u record.User, b *batch, now *known, self string) error {
+func (d *Directory) roleOf(ctx context.Context, u record.User, b *batch, now *entry, self string) error {
 	profile := u.Person.RoleProfile()
 	if profile == "" || now.Roles[profile] != "" {
 		return nil
 	}
 	role, err := d.Record.RoleProfile(ctx, u)
-	if err != nil {
-		return ignoreSeveral(err)
+	if err != nil && !errors.Is(err, record.ErrSeveral) {
+		return err
+	}
+	there := role.Ref.ID
+	if role.Version == 0 {
+		if there, err = b.there(ctx, "PractitionerRole", record.SDSRoleProfileID, profile); err != nil {
+			return err
+		}
+	}
+	if there == "" {
+		organisation, err := d.Record.Organisation(ctx, u)
+		if err != nil && !errors.Is(err, record.ErrSeveral) {
+			return err
+		}
+		there = b.add(d.role(u.Person, self, organisation))
 	}
 	if now.Roles == nil {
 		now.Roles = map[string]string{}
 	}
-	if now.Roles[profile] = role.Ref.ID; role.Version != 0 {
-		return nil
-	}
-	organisation, err := d.Record.Organisation(ctx, u)
-	if err != nil && !errors.Is(err, record.ErrSeveral) {
-		return err
-	}
-	now.Roles[profile] = b.add(d.role(u.Person, self, organisation))
+	now.Roles[profile] = there
 	return nil
 }
 
-// rename gives a Practitioner that was made here the name that the issuer says now.
-func (d *Directory) rename(ctx context.Context, in SignIn) error {
-	k, write, err := d.read(ctx, in.User)
-	if err != nil || !k.Made || in.Name == "" || in.Name == k.Name || !d.Policy.Signed(k.Organisation) {
+// renameAll gives the Practitioners that were made here the name that the issuer says now, each as its source.
+func (d *Directory) renameAll(ctx context.Context, in SignIn) error {
+	all, _, err := d.read(ctx, in.User)
+	if err != nil {
 		return err
 	}
-	before := k.Name
-	k.Name = in.Name
-	b := batch{directory: d, in: in, acting: policy.Person{Organisation: k.Organisation}}
-	b.rename(k.Practitioner, before)
-	err = b.commit(ctx, func() (store.StateWrite, error) { return write(k) })
+	for _, organisation := range slices.Sorted(maps.Keys(all.At)) {
+		err = errors.Join(err, d.retry(ctx, func(bool) error { return d.rename(ctx, in, organisation) }))
+	}
+	return err
+}
+
+// rename gives the Practitioner of an organisation the name that the issuer says now, if it was made here.
+func (d *Directory) rename(ctx context.Context, in SignIn, organisation string) error {
+	all, write, err := d.read(ctx, in.User)
+	e := all.At[organisation]
+	if err != nil || !e.Made || in.Name == "" || in.Name == e.Name || !d.Policy.Signed(organisation) {
+		return err
+	}
+	b := batch{directory: d, in: in, acting: policy.Person{Organisation: organisation}}
+	b.rename(e.Practitioner, e.Name)
+	e.Name = in.Name
+	err = b.commit(ctx, func() (store.StateWrite, error) { return write(all.with(organisation, e)) })
 	if removed(err) {
 		return nil // or changed, by its source: the name is the source's
 	}

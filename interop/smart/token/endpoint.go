@@ -23,8 +23,8 @@ type Endpoint struct {
 	// Allowed returns nil if the user of a grant may still have tokens: known, with the role and organisation of
 	// the grant (SMART-320, 346). It returns grants.ErrInactive if not, or an error of the store.
 	Allowed func(ctx context.Context, g *grants.Grant) error
-	// Refreshed changes a grant's context before a refresh is answered: the Patient in context may have another
-	// id now (SMART-148). It gets the id and the address of the request, for the audit trail. nil changes nothing.
+	// Refreshed changes a grant before a refresh is answered: the Patient in context may have another id now
+	// (SMART-148), and what is not the user any more is dropped (SMART-383). It gets the id and the address of the request, for the audit trail. nil changes nothing.
 	Refreshed func(ctx context.Context, g *grants.Grant, request, address string) error
 	// Capabilities are those that are on: scopes of others are refused.
 	Capabilities capabilities.Set
@@ -104,16 +104,13 @@ func (e *Endpoint) grantTypes() string {
 
 // answer authenticates the client and then answers. What is refused is counted and recorded.
 func (e *Endpoint) answer(ctx context.Context, q *request, attempt clientauth.Attempt, answer func(context.Context, *request) (*Response, error)) (*Response, error) {
-	result, err := e.Auth.Checked(ctx, attempt)
-	if err != nil {
-		return nil, err
-	}
-	q.client, q.method = result.Client, result.Method
-	response, err := answer(ctx, q)
-	if err != nil {
-		return nil, e.Auth.Refused(ctx, attempt, result, err)
-	}
-	return response, nil
+	var response *Response
+	err := e.Auth.Checked(ctx, attempt, func(result clientauth.Result) (err error) {
+		q.client, q.method = result.Client, result.Method
+		response, err = answer(ctx, q)
+		return err
+	})
+	return response, err
 }
 
 // invalidGrant is the one refusal of every code and refresh token (SMART-320).

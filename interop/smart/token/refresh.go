@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"carerecord/interop/smart/clients"
+	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/oauth"
 	"carerecord/interop/smart/scopes"
 )
@@ -29,16 +30,16 @@ func (e *Endpoint) refresh(ctx context.Context, q *request) (*Response, error) {
 		return nil, grantError(err)
 	}
 	narrower := ""
+	granted, err := scopes.Stored(g.Scopes)
+	if err != nil {
+		return nil, err
+	}
 	if q.form.Has("scope") {
-		granted, err := scopes.Stored(g.Scopes)
-		if err != nil {
-			return nil, err
-		}
 		requested, err := granted.Narrower(q.form.Get("scope"))
 		if err != nil {
 			return nil, oauth.Refuse(oauth.InvalidScope, "The scope is wider than what was granted.").Because("%w", err)
 		}
-		narrower = requested.String()
+		granted, narrower = requested, requested.String()
 	}
 	if err := e.Allowed(ctx, &g); err != nil {
 		return nil, grantError(err)
@@ -48,9 +49,24 @@ func (e *Endpoint) refresh(ctx context.Context, q *request) (*Response, error) {
 			return nil, grantError(err)
 		}
 	}
+	if told := withoutDropped(&g, granted); len(told.Other) != len(granted.Other) && !told.Empty() {
+		narrower = told.String()
+	}
 	issued, err := e.Grants.Refresh(ctx, token, g, narrower, e.Lives.For(q.client), q.id, q.address)
 	if err != nil {
 		return nil, grantError(err)
 	}
 	return e.response(&issued)
+}
+
+// withoutDropped returns the scopes without those of what the grant does not name any more of who the user is (SMART-381, 384). The grant
+// keeps them, since a client may send at each refresh the scopes that it was granted.
+func withoutDropped(g *grants.Grant, granted scopes.Set) scopes.Set {
+	if g.FHIRUser == "" {
+		granted = granted.Without(scopes.FHIRUser)
+	}
+	if g.Name == "" {
+		granted = granted.Without(scopes.Profile)
+	}
+	return granted
 }

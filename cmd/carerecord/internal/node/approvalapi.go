@@ -148,13 +148,13 @@ func (n *Node) appsOf(ctx context.Context, organisation string) ([]AppOfStaff, e
 // readApproval reads the body of an approval. Every member is required, and any other is an error.
 func readApproval(from io.Reader) (clients.OrganisationApproval, error) {
 	var in struct {
-		Scopes  string    `json:"scopes"`
-		Purpose string    `json:"purpose"`
-		Ends    time.Time `json:"ends"`
+		Scopes  string `json:"scopes"`
+		Purpose string `json:"purpose"`
+		Ends    string `json:"ends"` // an instant
 	}
 	body, err := io.ReadAll(io.LimitReader(from, maxClientBody+1))
 	if err != nil {
-		return clients.OrganisationApproval{}, fhir.Fault(http.StatusBadRequest, "invalid", "The body cannot be read: %v", err)
+		return clients.OrganisationApproval{}, unreadable(err)
 	}
 	if len(body) > maxClientBody {
 		return clients.OrganisationApproval{}, fhir.Fault(http.StatusRequestEntityTooLarge, "too-long", "The body is longer than %d bytes.", maxClientBody)
@@ -163,16 +163,22 @@ func readApproval(from io.Reader) (clients.OrganisationApproval, error) {
 	dec.DisallowUnknownFields()
 	if err = dec.Decode(&in); err == nil {
 		if _, after := dec.Token(); !errors.Is(after, io.EOF) {
-			err = errors.New("there is more than one JSON value")
+			err = clients.ErrSeveral
 		}
 	}
-	if err == nil && (in.Scopes == "" || in.Purpose == "" || in.Ends.IsZero()) {
-		err = errors.New("scopes, purpose and ends are required")
+	if err == nil && (in.Scopes == "" || in.Purpose == "" || in.Ends == "") {
+		err = wrongBody("scopes, purpose and ends are required")
+	}
+	var ends time.Time
+	if err == nil {
+		if ends, err = time.Parse(time.RFC3339, in.Ends); err != nil {
+			err = wrongBody("ends is not an instant of the form 2027-01-31T00:00:00Z")
+		}
 	}
 	if err != nil {
-		return clients.OrganisationApproval{}, fhir.Fault(http.StatusBadRequest, "invalid", "The body cannot be read: %v", err)
+		return clients.OrganisationApproval{}, unreadable(err)
 	}
-	return clients.OrganisationApproval{Scopes: in.Scopes, Purpose: in.Purpose, Ends: in.Ends}, nil
+	return clients.OrganisationApproval{Scopes: in.Scopes, Purpose: in.Purpose, Ends: ends}, nil
 }
 
 // approvals returns the clients that organisations have approved, each with the approvals of one organisation, or of all where it is

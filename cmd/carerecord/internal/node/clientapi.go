@@ -119,7 +119,7 @@ func readClientRequest(q *http.Request) (r ClientRequest, err error) {
 		err = readVerb(body, &r)
 	}
 	if err != nil {
-		return r, fhir.Fault(http.StatusBadRequest, "invalid", "The body cannot be read: %v", err)
+		return r, unreadable(err)
 	}
 	return r, nil
 }
@@ -169,7 +169,7 @@ func readEndGrants(body []byte, r *ClientRequest) error {
 		}
 	}
 	if given != 1 {
-		return errors.New("exactly one of organisation, user, grant and everybody is required")
+		return wrongBody("exactly one of organisation, user, grant and everybody is required")
 	}
 	r.Of, r.Grant = grants.Of{Organisation: in.Organisation, User: in.User}, in.Grant
 	return nil

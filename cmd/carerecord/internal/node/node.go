@@ -232,7 +232,7 @@ func (n *Node) openSMART(ctx context.Context, k keys) (rest.Verifier, error) {
 	if site := n.cfg.exampleSite(); site != "" {
 		launcher, app = site+examples.EHRPath, site+examples.StartPath
 	}
-	n.smart, err = smart.New(smart.Config{Capabilities: n.cfg.Capabilities, EHR: launcher, App: app, Site: n.cfg.PublicURL, Origins: n.cfg.Origins, Loopback: n.cfg.OnLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter,
+	n.smart, err = smart.New(smart.Config{Capabilities: n.cfg.Capabilities, EHR: launcher, App: app, Site: n.cfg.PublicURL, Origins: n.cfg.Origins, Loopback: n.cfg.OnLoopback(), State: n.engine, Commit: n.engine, Audit: n.auditWriter, Closed: n.recordClosed,
 		Policy: n.policy, Guard: n.guard, Keys: k.signing, SampleKey: k.sample, Secrets: digests, Clock: time.Now, Log: n.log, Epoch: &ledger.Epoch{}, Unidentified: &n.unidentified, Demo: n.cfg.Auth == AuthDemo, Failures: failuresAMinute,
 		Introspections: introspectionsAMinute, Observer: n.cfg.observers.authorization()})
 	if err != nil {

@@ -89,6 +89,14 @@ func (h *heldStore) closed() error {
 		Header: map[string]string{"Retry-After": "60"}}
 }
 
+// recordClosed is confirmed, as an error of a store that does not answer: for the pages, which show the record too.
+func (h *heldStore) recordClosed() error {
+	if err := h.confirmed(); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return nil
+}
+
 // confirmRestore lets a restored store answer. from is the instant since which directives may be
 // missing. The confirmation is recorded in the same commit (CON-1407).
 func (h *heldStore) confirmRestore(ctx context.Context, operator string, from time.Time) error {

@@ -52,7 +52,7 @@ func labels(what string) []string {
 	case "alert":
 		return []string{"refresh-token-reuse", "code-reuse", "identity-conflict"}
 	case "sign-in":
-		return []string{"permit", "unknown-answer", "wrong-issuer", "refused", "invalid", "too-weak", "down", "unknown-person"}
+		return []string{"permit", "unknown-answer", "unreadable", "wrong-issuer", "refused", "invalid", "too-weak", "down", "unknown-person"}
 	case "session":
 		return []string{"begun", "ended"}
 	}
