@@ -152,7 +152,7 @@ func (c *clientAddCmd) Run(ctx context.Context, out io.Writer) error {
 	}
 	err := c.send(ctx, out, node.ClientRequest{Verb: "add", Client: &made})
 	if err != nil && c.File == "" {
-		return withFlags(err, c.Name)
+		return withFlags(err)
 	}
 	return err
 }

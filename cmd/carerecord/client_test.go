@@ -174,7 +174,7 @@ func runVerbs(t *testing.T, dir string) {
 	}
 
 	wrong := []string{"client", "add", "--store", "pebble:" + dir, "--name", "Drawn", "--kind", "public", "--redirect", "http://a.example/", "--audience", "patient", "--purpose", "FUN"}
-	for _, text := range []string{"refused: client Drawn: --redirect[0]: must be https", "\n--scopes: at least one is required", "\n--purpose[0]: is no purpose"} {
+	for _, text := range []string{"refused: --redirect[0]: must be https", "\n--scopes: at least one is required", "\n--purpose[0]: is no purpose"} {
 		if err := run(t.Context(), wrong, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("add with mistakes: got %q, want it to have %q", err, text)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"regexp"
 	"strings"
 )
@@ -29,8 +28,8 @@ func (e flagsError) Unwrap() error { return e.error }
 // memberOfLine matches the member at the beginning of a line of an error, with its position in a list.
 var memberOfLine = regexp.MustCompile(`^([a-zA-Z]+)(\[[0-9]+\])?: `)
 
-// withFlags returns an error about the registration of a client of this name with the flags that set what is wrong.
-func withFlags(err error, name string) error {
+// withFlags returns an error about a registration with the flags that set what is wrong.
+func withFlags(err error) error {
 	lines := strings.Split(err.Error(), "\n")
 	const head = "refused: "
 	for i, line := range lines {
@@ -43,7 +42,7 @@ func withFlags(err error, name string) error {
 			line = flag + found[2] + ": " + strings.TrimPrefix(line, found[0])
 		}
 		if lines[i] = line; first {
-			lines[i] = "refused: client " + cmp.Or(name, "without a name") + ": " + line
+			lines[i] = head + line
 		}
 	}
 	return flagsError{err, strings.Join(lines, "\n")}

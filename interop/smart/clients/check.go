@@ -57,10 +57,10 @@ func (r Rules) Check(c *Client) error {
 			bad(fmt.Sprintf("origins[%d]", i), "must be https://HOST or https://HOST:PORT")
 		}
 	}
-	if _, err := c.Ceiling(r4.IsResource); err != nil {
-		bad("scopes", "must be scopes of resources that this server knows%s", where(c.Scopes))
-	} else if c.Scopes == "" && len(c.Rights) == 0 {
+	if c.Scopes == "" && len(c.Rights) == 0 {
 		bad("scopes", "at least one is required, such as patient/Observation.rs, or a right")
+	} else if _, err := c.Ceiling(r4.IsResource); err != nil {
+		bad("scopes", "must be scopes of resources that this server knows%s", where(c.Scopes))
 	}
 	checkPurposes(c, bad)
 	if c.Organisation != "" && r.Organisation != nil && !r.Organisation(c.Organisation) {

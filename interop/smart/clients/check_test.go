@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 		"SMART-061: a scope that is not understood":       {func(c *clients.Client) { c.Scopes = "patient/*.sr" }, "scopes:"},
 		"SMART-242: system scopes of an app":              {func(c *clients.Client) { c.Scopes = "system/*.rs" }, "scopes:"},
 		"SMART-062: no purpose":                           {func(c *clients.Client) { c.Purposes = nil }, "purposes: at least one"},
-		"SMART-062: a purpose that is unknown":            {func(c *clients.Client) { c.Purposes = []string{"PATRQT", "FUN"} }, "purposes[1]: is no purpose"},
+		"SMART-062: a purpose that is unknown":            {func(c *clients.Client) { c.Purposes = []string{"PATRQT", "FUN"} }, `purposes[1]: is no purpose`},
 		"SMART-430: no purpose of patients":               {func(c *clients.Client) { c.Purposes = []string{"TREAT"} }, "purposes: none fits the audience patient: needed is PATRQT"},
 		"SMART-430: no purpose of staff":                  {func(c *clients.Client) { c.Audience = append(c.Audience, clients.ForClinicians) }, "purposes: none fits the audience clinician: needed is TREAT or COC"},
 		"SMART-430: a purpose for each audience": {func(c *clients.Client) {
