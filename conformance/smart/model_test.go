@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"carerecord/consent/policy"
+	"carerecord/interop/smart/grants"
 	"carerecord/interop/smart/session"
 )
 
@@ -96,6 +97,12 @@ type modelGrant struct {
 	made, ends            time.Time
 	ended                 bool
 	doubt                 bool // whether it has ended is unknown
+	taken                 bool // a token was taken of it
+}
+
+// listed reports whether the list of the user has a grant that is in force: without a token it is there as long as its code.
+func (g *modelGrant) listed(now time.Time) bool {
+	return g.taken || now.Before(g.made.Add(grants.DefaultLives().Code))
 }
 
 type modelCode struct {

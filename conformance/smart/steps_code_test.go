@@ -140,6 +140,7 @@ func (w *walk) issued(a answer, g *modelGrant, narrower string) {
 	if got := a.str("encounter"); g.encounter != got && (g.encounter == "" || strings.Contains(a.str("scope"), "launch/encounter")) {
 		w.Errorf("SMART-149, 372: a token of %+v names the encounter %q", *g, got)
 	}
+	g.taken = true
 	w.access = append(w.access, &modelAccess{value: a.str("access_token"), scope: a.str("scope"), grant: g, ends: w.now.Add(life)})
 	w.checkScope(g, a.str("scope"), narrower)
 	refresh := a.str("refresh_token")

@@ -66,7 +66,7 @@ func (w *walk) stop() {
 		if g.user == s.user && g.doubt {
 			return
 		}
-		if g.user == s.user && w.live(g, w.now) {
+		if g.user == s.user && w.live(g, w.now) && g.listed(w.now) {
 			list = append(list, g)
 		}
 	}

@@ -142,7 +142,7 @@ func (w *walk) checkLists() {
 			got = append(got, g.Client+" "+g.Made.Format(time.RFC3339))
 		}
 		for _, g := range w.grants {
-			if doubt = doubt || g.doubt && g.user == p.User; g.user == p.User && w.live(g, w.now) {
+			if doubt = doubt || g.doubt && g.user == p.User; g.user == p.User && w.live(g, w.now) && g.listed(w.now) {
 				want = append(want, w.ids[g.client]+" "+g.made.Format(time.RFC3339))
 			}
 		}

@@ -127,7 +127,7 @@ type Listed struct {
 	LastUsed time.Time
 }
 
-// OfUser returns the grants of a user that are in force, newest last (SMART-405).
+// OfUser returns the grants of a user that are in force, newest last (SMART-405), without those of which nobody took a token in time.
 func (s *Store) OfUser(ctx context.Context, user string) ([]Listed, error) {
 	prefix := userPrefix + user + "/"
 	used := map[string]time.Time{}
@@ -144,7 +144,7 @@ func (s *Store) OfUser(ctx context.Context, user string) ([]Listed, error) {
 	var all []Listed
 	for id, at := range used {
 		g, _, err := s.live(ctx, id)
-		if errors.Is(err, ErrInactive) {
+		if errors.Is(err, ErrInactive) || err == nil && at.IsZero() && !g.CodeEnds.IsZero() && !s.Ledger.Now().Before(g.CodeEnds) {
 			continue
 		}
 		if err != nil {

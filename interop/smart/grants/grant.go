@@ -48,7 +48,8 @@ type Grant struct {
 	Decision string    `json:"decision,omitempty"`
 	Made     time.Time `json:"made"`
 	Ends     time.Time `json:"ends"`
-	Ended    time.Time `json:"ended,omitzero"` // before its time
+	CodeEnds time.Time `json:"codeEnds,omitzero"` // of the code; zero for a grant without one
+	Ended    time.Time `json:"ended,omitzero"`    // before its time
 	EndedBy  string    `json:"endedBy,omitempty"`
 }
 

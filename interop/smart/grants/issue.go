@@ -85,6 +85,7 @@ type Code struct {
 func (s *Store) Authorize(ctx context.Context, e ledger.Event, g Grant, c Code, life time.Duration, more func(code string) ([]store.StateWrite, error)) (string, error) {
 	code := secret.New(secret.Code)
 	c.Grant, c.Client, c.Ends = g.ID, g.Client, s.Ledger.Now().Add(life)
+	g.CodeEnds = c.Ends
 	writes, err := s.newGrant(&g, time.Time{}, c.Ends)
 	if err != nil {
 		return "", err
