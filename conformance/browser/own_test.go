@@ -1,12 +1,14 @@
 package browser
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 )
 
-// allowed lets Ann sign in anew and allow the other app.
+// allowed lets Ann sign in anew and allow the other app, which takes its tokens.
 func (b *tab) allowed() {
 	b.Helper()
 	b.w.move(time.Second)
@@ -16,7 +18,13 @@ func (b *tab) allowed() {
 	b.click("main button[type=submit]")
 	b.signIn(ann)
 	b.allow()
-	b.returned()
+	answer, err := http.PostForm(b.w.site+"/oauth/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {b.w.client}, "code": {b.returned().Get("code")}, "redirect_uri": {b.w.other + "/back"}, "code_verifier": {verifier}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if answer.Body.Close(); answer.StatusCode != http.StatusOK {
+		b.Fatalf("the app got %d for its code", answer.StatusCode)
+	}
 }
 
 // TestOpen: the button on the page of the apps opens an app, whose launch page sends the browser on to another origin: no policy of ours blocks
