@@ -10,7 +10,9 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/consent/policy"
+	"carerecord/interop/smart"
 	"carerecord/interop/smart/printed"
+	"carerecord/store/storetest"
 )
 
 // own returns a browser in which a patient has signed in at the own pages.
@@ -124,6 +126,9 @@ func TestCON1804JSON(t *testing.T) {
 		"another choice":            {`{"sharing":"sometimes"}`, token, 400},
 		"an unknown member":         {`{"sharing":"refuse","until":"2027"}`, token, 400},
 		"no JSON":                   {`refuse`, token, 400},
+		"a member twice":            {`{"sharing":"allow","sharing":"refuse"}`, token, 400},
+		"another spelling":          {`{"Sharing":"refuse"}`, token, 400},
+		"too long a body":           {`{"sharing":"refuse"` + strings.Repeat(" ", 5000) + `}`, token, 400},
 		"two objects":               {`{"sharing":"refuse"}{"sharing":"allow"}`, token, 400},
 		"a form":                    {`sharing=refuse`, func(h http.Header) { token(h); h.Set("Content-Type", "application/x-www-form-urlencoded") }, 400},
 		"a body without an object":  {``, token, 400},
@@ -153,6 +158,40 @@ func TestCON1804JSON(t *testing.T) {
 		if code, now := send("PUT", `{"sharing":"allow"}`, token); code != 200 || now.Get("sharing.refused").Raw != "false" || now.Get("sharing.statements.0.active").Raw != "false" || !now.Get("sharing.statements.0.ended").Exists() {
 			t.Errorf("CON-1804: got %d %s", code, now.Raw)
 		}
+	}
+}
+
+// TestChoicesAreLimited: somebody changes a choice so many times in a minute and no more, and another method changes nothing (SMART-482).
+func TestChoicesAreLimited(t *testing.T) {
+	w := openWorld(t, func(clock func() time.Time) engine { return storetest.NewReference(clock) }, 1, func(c *smart.Config) { c.Failures = 3 })
+	b := w.own("/my/choices", "ann")
+	b.submit("choices", url.Values{"sharing": {"refuse"}})
+	f := b.forms()["choices"]
+	for n := range 4 {
+		b.send(f, url.Values{"confirm": {"yes"}})
+		if over := b.page.code == http.StatusTooManyRequests; over != (n == 3) {
+			t.Errorf("SMART-482: choice %d: got %d", n+1, b.page.code)
+		}
+	}
+	for _, method := range []string{"DELETE", "PATCH"} {
+		if b.follow(w.request(method, site+"/my/choices", "")); b.page.code != http.StatusMethodNotAllowed {
+			t.Errorf("CON-1804: %s: got %d", method, b.page.code)
+		}
+	}
+}
+
+// TestSavedByOthers: the page says that a choice was recorded for one that a person made, not for what a feed has ended (CON-1805).
+func TestSavedByOthers(t *testing.T) {
+	w := newWorld(t, nil, 1)
+	body := func(status string) string {
+		text := string(policy.NewOptOut("t1.ann", "", w.now))
+		return strings.Replace(strings.TrimPrefix(strings.TrimSuffix(text, "}"), "{"), `"status":"active"`, `"status":"`+status+`"`, 1)
+	}
+	strip := strings.NewReplacer(`"resourceType":"Consent",`, "")
+	w.put("Consent", "c", strip.Replace(body("active")))
+	w.put("Consent", "c", strip.Replace(body("inactive")))
+	if b := w.own("/my/choices", "ann"); !strings.Contains(b.page.text, "Your record is shared for your care.") || strings.Contains(b.page.text, "We recorded") || !strings.Contains(b.page.text, "It ended on") {
+		t.Errorf("CON-1805: a feed has ended its statement: got %d %s", b.page.code, b.page.text)
 	}
 }
 

@@ -1,13 +1,14 @@
 package smart
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"carerecord/consent"
 	"carerecord/consent/policy"
@@ -84,11 +85,7 @@ func (s *Server) ownReader(r *http.Request, current *session.Session) (portal.Re
 	}
 	g := grants.Grant{User: current.Account, Client: ownPagesClient, Purpose: policy.PurposeOwn, Scopes: "patient/Consent.crus", SessionUser: current.User, Session: current.ID}
 	client := &clients.Client{ID: ownPagesClient, Kind: clients.Symmetric, Purposes: []string{policy.PurposeOwn}, Audience: []string{clients.ForPatients}}
-	person, ok := s.cfg.Policy.Person(current.Account)
-	if !ok || !person.SignsInAs(current.Issuer, current.Subject) {
-		return portal.Reader{}, pages.Fail(pages.Ended, errors.New("the policy gives the name of the user to somebody else now"))
-	}
-	if person.Kind == policy.KindProxy {
+	if person, _ := s.cfg.Policy.Person(current.Account); person.Kind == policy.KindProxy && person.SignsInAs(current.Issuer, current.Subject) {
 		return portal.Reader{}, refusedReader{pages.NoAuthority}
 	}
 	if _, err := resource.PersonOf(s.cfg.Policy, &g); err != nil {
@@ -119,7 +116,7 @@ func (s *Server) showChoices(w http.ResponseWriter, r *http.Request, current *se
 		switch at := s.cfg.Clock(); {
 		case one.Own && one.Active && at.Sub(one.Since) < justNow && one.Since.After(page.At):
 			page.Saved, page.At = pages.Refuse, one.Since
-		case !now.Refused && !one.Ended.IsZero() && at.Sub(one.Ended) < justNow && one.Ended.After(page.At):
+		case !now.Refused && one.Ends && !one.Ended.IsZero() && at.Sub(one.Ended) < justNow && one.Ended.After(page.At):
 			page.Saved, page.At = pages.Allow, one.Ended
 		}
 	}
@@ -227,9 +224,11 @@ func (s *Server) putChoice(w http.ResponseWriter, r *http.Request, current *sess
 	var body struct {
 		Sharing string `json:"sharing"`
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxChoice))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil || d.Decode(&struct{}{}) != io.EOF {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxChoice))
+	if err == nil {
+		err = json.Unmarshal(text, &body, json.RejectUnknownMembers(true))
+	}
+	if err != nil {
 		return pages.Fail(pages.BadRequest, errors.New("the body is not one JSON object with the member sharing"))
 	}
 	choice, err := sharing(body.Sharing)
@@ -239,11 +238,7 @@ func (s *Server) putChoice(w http.ResponseWriter, r *http.Request, current *sess
 	if err := s.setChoice(r, reader, choice); err != nil {
 		return err
 	}
-	now, err := s.users.choices.Read(r.Context(), reader)
-	if err != nil {
-		return err
-	}
-	return s.writeChoices(w, current, now)
+	return s.showChoices(w, r, current, reader)
 }
 
 // inJSON reports whether a request is for the JSON form: what a browser asks for is the page.
